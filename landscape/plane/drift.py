@@ -43,7 +43,9 @@ def lacking(trajectory: Trajectory) -> str:
     if not (trajectory.step[:end] >= first).any():
         return f"weights that were recorded between step {first} and {last}, found none"
     middle = _middle(trajectory)
-    if not _movement(trajectory, middle).any():
+    # A piece after the other: this is asked before a scan's memory is shared out.
+    rows = zip(trajectory.pieces(end), trajectory.pieces(middle), strict=True)
+    if all(np.array_equal(one, other) for one, other in rows):
         return f"weights that moved after step {trajectory.step[middle]}, these didn't"
     return ""
 
@@ -54,13 +56,6 @@ def _middle(trajectory: Trajectory) -> int:
     before = np.flatnonzero(trajectory.step[:end] >= first)
     middle = (first + int(trajectory.step[end])) / 2
     return int(before[np.abs(trajectory.step[before] - middle).argmin()])
-
-
-def _movement(trajectory: Trajectory, middle: int) -> Floats:
-    """From that row to the last weights, of what moves."""
-    origin = trajectory.row_weights(trajectory.row("final"))
-    moved = origin.astype(np.float64) - trajectory.row_weights(middle)
-    return only_moving(moved, trajectory.parameters)
 
 
 def drift(
@@ -84,7 +79,8 @@ def drift(
         raise LandscapeError(f"plane drift needs {why}; take plane along")
     end, middle = trajectory.row("final"), _middle(trajectory)
     origin, half = trajectory.row_weights(end), trajectory.row_weights(middle)
-    movement = _movement(trajectory, middle)
+    moved = origin.astype(np.float64) - half
+    movement = only_moving(moved, problem.layout.to_records())
     sharp, curvature = _sharpest(problem, trajectory, end, seed, device, memory)
     step, last = int(trajectory.step[middle]), int(trajectory.step[end])
     plane = Plane(
