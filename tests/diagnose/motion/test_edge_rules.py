@@ -93,6 +93,6 @@ def test_after_an_escape_the_onset_is_told_and_the_landing_is_not():
     assert set(items) == {"sharpness_onset", "batch_sharpness_onset"}
     assert (items["sharpness_onset"].value, items["sharpness_onset"].threshold) == (30.0, LIMIT)
     assert items["batch_sharpness_onset"].value == 18.0
-    assert "± 2 before it left" in items["batch_sharpness_onset"].meaning
+    assert "± 2 at step 450, before it left" in items["batch_sharpness_onset"].meaning
     changed = replace(escaped, setup=replace(escaped.setup, constant_from=460))
     assert naming.judge_edge(changed, Thresholds()) == ((), {})
