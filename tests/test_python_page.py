@@ -63,7 +63,7 @@ def test_the_readmes_block_runs(tmp_path, monkeypatch):
     """On a model and data that a reader would have."""
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall(README.read_text(encoding="utf-8"))
-    [block] = [one for one in blocks if "import landscape as ls" in one]
+    [block] = [one for one in blocks if "ls.look(" in one]
     inputs = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
     targets = (inputs[:, 0] > 0).long()
     made: dict[str, Any] = {"model": torch.nn.Linear(2, 2), "inputs": inputs, "targets": targets}
