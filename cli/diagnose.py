@@ -178,7 +178,7 @@ def diagnose(
         bool,
         typer.Option(
             "--accept-changes",
-            help="Diagnose although the problem's file or data changed since the training.",
+            help="Diagnose although the problem's code, data or loss changed since the training.",
             rich_help_panel=PROBLEM,
         ),
     ] = False,

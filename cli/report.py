@@ -68,7 +68,7 @@ def report(
         bool,
         typer.Option(
             "--accept-changes",
-            help="Measure although the problem's file or data changed since the training.",
+            help="Measure although the problem's code, data or loss changed since the training.",
         ),
     ] = False,
     trust: TrustOption = False,

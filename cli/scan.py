@@ -349,7 +349,8 @@ def scan(
         bool,
         typer.Option(
             "--accept-changes",
-            help="Scan although the problem's file or data changed since the training.",
+            help="Scan although the problem's code, data or loss changed since the training; where "
+            "its loss is another one, what was recorded along the path is measured anew.",
             rich_help_panel=PROBLEM,
         ),
     ] = False,

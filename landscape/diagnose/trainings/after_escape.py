@@ -143,9 +143,7 @@ def _orders(trial: Intervention, settings: Settings, count: int) -> Iterator[Int
 
 
 def _plain(settings: Settings, start: str, step: int, length: int) -> Intervention:
-    return Intervention(
-        start, "", start, step, settings.lr, length, settings.batch_size, settings.seed
-    )
+    return Intervention(start, "", start, step, settings.lr, length, settings.batch, settings.seed)
 
 
 def _lower(trial: Intervention) -> Intervention:

@@ -79,7 +79,7 @@ def cost(subject: Subject, epochs: int) -> int:
     chosen = subject.settings
     if chosen is None or subject.trajectory.partial:
         return 0
-    batch = min(chosen.batch_size, subject.samples)
+    batch = min(chosen.batch, subject.samples)
     return CHILDREN * batch * sum(lengths(subject, epochs).values())
 
 
@@ -173,7 +173,7 @@ def _trained(subject: Subject, row: int, count: int, told: Callable[[int], None]
             step=step,
             lr=float(rates[min(step, len(rates) - 1)]),
             steps=count,
-            batch_size=chosen.batch_size,
+            batch_size=chosen.batch,
             seed=(chosen.seed + OTHER + 1 + number) % 2**63,
             schedule="cosine",
         )

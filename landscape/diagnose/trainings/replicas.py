@@ -68,7 +68,7 @@ def trials(
         step,
         subject.evidence.setup.learning_rate,
         length,
-        settings.batch_size,
+        settings.batch,
         settings.seed,
         record=f"epoch+at:{','.join(map(str, marks))}",
         sketch=256,

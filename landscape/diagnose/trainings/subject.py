@@ -182,7 +182,7 @@ class Subject:
         return Setup(
             learning_rate=float(rates[-1]) if len(rates) else float("nan"),
             steps_per_epoch=self.steps_per_epoch,
-            highest_rate=float(np.nanmax(rates, initial=-np.inf)) if len(rates) else math.nan,
+            highest_rate=float(np.nanmax(rates)) if np.isfinite(rates).any() else math.nan,
             samples=self.samples,
             constant_from=_constant_from(rates),
             after=self.after,

@@ -58,8 +58,8 @@ class Settings:
     weight_decay: float = None  # type: ignore[assignment]  # filled in below, too
     """Of every parameter; added to the gradient times the weights, but for AdamW's. None: the
     optimizer's own (`OptimizerKind.weight_decay`)."""
-    batch_size: int = None  # type: ignore[assignment]  # filled in by `on`
-    """Samples a step; None: the problem's, such as its DataLoader's, else 32."""
+    batch_size: int | None = None
+    """Samples a step; None: the problem's, such as its DataLoader's, else 32 (`on`)."""
     epochs: int = 40
     steps: int | None = None
     """Number of SGD steps, instead of ``epochs``."""
@@ -126,6 +126,20 @@ class Settings:
         if self.nesterov and self.momentum == 0:
             raise LandscapeError("nesterov needs a momentum above 0, got 0.0; set --momentum 0.9")
 
+    @property
+    def batch(self) -> int:
+        """B, how many samples a step has.
+
+        Raises:
+            LandscapeError: that is the problem's to say: see `on`.
+        """
+        if self.batch_size is None:
+            raise LandscapeError(
+                "how many steps an epoch has depends on the batch size, got none; give "
+                "batch_size=, or take Settings.on(problem), which has the problem's"
+            )
+        return self.batch_size
+
     def on(self, problem: Problem) -> Self:
         """The settings with the batch size that a problem is trained with."""
         if self.batch_size is not None:
@@ -153,7 +167,7 @@ class Settings:
 
     def steps_per_epoch(self, samples: int) -> int:
         """How many steps go through all samples once; the last batch may be smaller."""
-        return math.ceil(samples / self.batch_size)
+        return math.ceil(samples / self.batch)
 
     def learning_rate(self, step: int, total: int) -> float:
         """The learning rate of the step from w_t to w_{t+1}, t = ``step``."""

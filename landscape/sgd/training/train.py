@@ -300,7 +300,7 @@ class Training:
             # Seeded by the epoch, so that it can be drawn again from any step.
             generator = np.random.Generator(np.random.PCG64([self.settings.seed, epoch, 0]))
             order = torch.from_numpy(generator.permutation(len(self.samples)))
-            self.epoch = torch.split(order, self.settings.batch_size)
+            self.epoch = torch.split(order, self.settings.batch)
             self.samples.foresee(self.epoch[at:])
         return self.epoch[at]
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from landscape.errors import LandscapeError
+from landscape.problem import presets
 from landscape.sgd import Settings
 
 
@@ -14,6 +16,14 @@ def test_steps_of_an_epoch_count_the_smaller_last_batch():
     settings = Settings(batch_size=16, epochs=3)
     assert [settings.steps_per_epoch(n) for n in (1, 16, 17, 50)] == [1, 1, 2, 4]
     assert settings.total_steps(50) == 12
+
+
+def test_a_batch_size_that_is_the_problems_is_asked_for():
+    problem = presets.make("mlp", "moons", width=4)
+    left = Settings(lr=0.1, epochs=2)
+    assert (left.on(problem).batch, left.on(replace(problem, batch_size=50)).batch) == (32, 50)
+    with pytest.raises(LandscapeError, match=r"depends on the batch size, got none; give batch_si"):
+        left.total_steps(100)
 
 
 def test_steps_replace_epochs():
