@@ -23,6 +23,7 @@ from .diagnose import (
     prepared,
     thresholds,
 )
+from .drawing import drawing
 from .printing import echo
 from .problems import MEASURING, SetOption, SpecOption, TrustOption, given
 from .scan import evaluate, prepared_jobs, summarize
@@ -231,6 +232,8 @@ def _announce(jobs: Sequence[Job | ValleyJob]) -> None:
 
 
 def _scan(jobs: Sequence[Job | ValleyJob], pool: cluster.Workers, wanted: _Wanted) -> None:
-    for job in jobs:
-        scan = evaluate(job, pool, preview=None, quiet=wanted.quiet)
-        summarize(job.path, scan)
+    with drawing(quiet=wanted.quiet) as draw:
+        for job in jobs:
+            scan = evaluate(job, pool, preview=None, quiet=wanted.quiet)
+            summarize(job.path, scan)
+            draw(job.path, ())

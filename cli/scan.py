@@ -537,6 +537,8 @@ FARTHER = 3.0
 """So many times as far a grid is offered that holds none of its widths."""
 MOMENT = 5.0
 """Seconds below which what something takes isn't worth a line."""
+SOON = 15.0
+"""Within so many seconds measuring every point is worth naming."""
 MAKING = 30.0
 """The same of a plane's directions, which are found before a mistake in other options is."""
 PASSES = 6
@@ -684,17 +686,21 @@ def evaluate(
     """
     scan: Scan | Valley = job.scan
     name = job.path.stem
+    fewer = scan.tolerance > 0  # points that it takes no loss of
     if job.finished:
         echo(f"{job.path} is complete: only drawn again", err=True)
         return scan
 
     def chosen(_: StrategyRecord, seconds: float) -> None:
-        if not quiet and seconds > MOMENT:
-            cost = f"up to about {duration(seconds)}, going by a first trial"
-            echo(f"{name}: {cost}; Ctrl-C saves, --resume goes on", err=True)
+        said, takes = list[str](), f"about {duration(seconds)}"
+        if seconds > MOMENT:
+            said = [f"up to {takes}, going by a first trial", "Ctrl-C saves, --resume goes on"]
+        if fewer and seconds < SOON:
+            said.append(f"measuring every point takes {takes} (`landscape scan --exact`)")
+        if said and not quiet:
+            echo(f"{name}: {'; '.join(said)}", err=True)
 
     drawn, counted = Preview(preview, name) if preview is not None else None, job.counted
-    fewer = scan.tolerance > 0  # points that it takes no loss of
     with progress(
         f"scanning {name}", job.total, unit="evaluations", at_most=fewer, quiet=quiet
     ) as report:

@@ -603,6 +603,12 @@ def _losses(trajectory: Trajectory, *, measured: bool) -> Iterator[str]:
         (float(trajectory.measures[name][places["end"]]) for name in names)
         for names in (LOSSES, ACCURACIES)
     )
+    logged, every = int(np.isfinite(trajectory.measures["train_loss"]).sum()), len(trajectory.step)
+    if measured and logged < every:
+        yield (
+            f"losses were logged at {logged:,} of {every:,} snapshots; a scan measures the others "
+            "too, and may find lower: the best"
+        )
     if why := far_apart(train, validation, accuracies=(fitted, right)):
         yield why
 

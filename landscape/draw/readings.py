@@ -223,18 +223,22 @@ def of_valley(valley: Valley, drawn: Drawn) -> str:
     grey = " and grey beyond its end" if "beyond" in drawn else ""
     count = valley.walls.shape[1]
     walls = f"{ends_called(count)} over {count} such directions of where" if count > 1 else "where"
-    left_out = ", none in the grey" if "greyed" in drawn else ""
+    marked = ", none in the grey" if "greyed" in drawn else ""
+    marked += ", too little for the colours where it is high already" if "faint" in drawn else ""
     above = listed(
         drawn,
         "above, the run's own loss: a line at each column",
-        ("between", "dots at weights recorded between them, measured by the scan"),
+        (
+            "between",
+            "dots at weights recorded between them, measured by the scan, the lowest of all best",
+        ),
         CONSTANT,
         IN_TIME,
     )
     slices = listed(
         drawn,
         f"colours: the loss, on the scale beside the upper panel{grey}",
-        ("walls", f"short lines: {walls} the loss has risen by {valley.rise.short}{left_out}"),
+        ("walls", f"short lines: {walls} the loss has risen by {valley.rise.short}{marked}"),
         LOWEST,
         ("lost", "triangles: no sharp direction goes on as the one before"),
         ("gaps", "gaps part columns between which the weights leapt or the direction turned"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from landscape.errors import LandscapeError, one_line, own_line, own_place
+from landscape.errors import LandscapeError, one_line, own_line, own_place, ran_out
 from landscape.problem import nests
 
 LONGEST = 200
@@ -33,9 +33,11 @@ class blamed:  # noqa: N801, used as a function is: one made of a generator take
         """Turn an error into one with a line that says where.
 
         Raises:
-            LandscapeError: for any other exception.
+            LandscapeError: for any other exception, unless memory ran out: nobody's mistake.
         """
         if error is None or isinstance(error, (KeyboardInterrupt, LandscapeError)):
+            return
+        if ran_out(error):
             return
         shapes = "; ".join(nests.shapes(one) for one in self._given)
         on = f" on {shapes}" if shapes else ""

@@ -34,6 +34,9 @@ def test_what_is_missing_is_measured_once_and_its_cost_is_told(landscape, tmp_pa
     assert run_material.missing(run_material.gather(run)) == []
     assert {path.stem.split("-")[0] for path in (run / "scans").glob("*.h5")} == {"valley", "drift"}
     assert (run / "verdict.json").is_file()
+    drawn = {path.stem for path in (run / "figures").glob("*.png")}
+    assert {"valley-random-0-valley", "drift-final-0-contour"} <= drawn
+    assert f"{run / 'figures' / 'valley-random-0-valley'}.png" in first.out
     page = run / "report.html"
     assert first.out.splitlines()[-1] == f"open it: python3 -m webbrowser {page.as_uri()}"
     again = landscape("report", run)

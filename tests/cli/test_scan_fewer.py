@@ -86,17 +86,27 @@ def test_the_strategy_is_for_info_alone(landscape, run):
 
 
 def test_what_takes_long_is_said_before_and_in_all_after(capsys, monkeypatch):
-    class LongJob:
-        path, scan = Path("a.h5"), SimpleNamespace(tolerance=0.01)
-        finished, total, counted = False, 0, ""
+    class TimedJob:
+        path, finished, total, counted = Path("a.h5"), False, 0, ""
+
+        def __init__(self, seconds, tolerance=0.01):
+            self.seconds, self.scan = seconds, SimpleNamespace(tolerance=tolerance)
 
         def run(self, _, *, chosen):
-            chosen(None, 30.0)
+            chosen(None, self.seconds)
             return iter(())
 
-    scan_command.evaluate(LongJob(), None, preview=None, quiet=False)
-    said = "a: up to about 30 s, going by a first trial; Ctrl-C saves, --resume goes on\n"
-    assert said in capsys.readouterr().err
+    def said(*job, quiet=False):
+        scan_command.evaluate(TimedJob(*job), None, preview=None, quiet=quiet)
+        return capsys.readouterr().err
+
+    cost = "a: up to about {}, going by a first trial; Ctrl-C saves, --resume goes on"
+    every = "measuring every point takes about {} (`landscape scan --exact`)\n"
+    assert f"{cost}\n".format("30 s") in said(30.0)
+    assert f"{cost}; {every}".format("12 s", "12 s") in said(12.0)
+    assert f"a: {every}".format("2 s") in said(2.0)
+    assert "about" not in said(2.0, 0.0)
+    assert "about" not in said(2.0, quiet=True)
     monkeypatch.setattr(scan_command, "time", SimpleNamespace(monotonic=lambda: 1076.4))
     scan_command._tell_more([Path("a.h5")], 1000.0, 1006.2, 1056.2)
     assert capsys.readouterr().out == (

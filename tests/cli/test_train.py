@@ -23,6 +23,18 @@ def test_writes_a_run_and_says_what_to_do_next(landscape, tmp_path):
     assert read(folder).trajectory.step[-1] == 2 * 32
 
 
+def test_that_more_is_recorded_than_logged_is_said(landscape, tmp_path):
+    folder = tmp_path / "run"
+    said = landscape("train", *SMALL, "--dense", "20:30", "-o", folder).out
+    losses = read(folder).trajectory.measures["train_loss"]
+    logged = np.isfinite(losses).sum()
+    assert logged < len(losses)
+    assert f"losses were logged at {logged} of {len(losses)} snapshots; a scan measures" in said
+    said = landscape("train", *SMALL, "--record", "epoch", "-o", tmp_path / "epochs").out
+    assert np.isfinite(read(tmp_path / "epochs").trajectory.measures["train_loss"]).all()
+    assert "losses were logged" not in said
+
+
 def test_the_default_folder_names_what_was_trained(landscape, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert landscape("train", *SMALL, "--momentum", 0.5, "--seed", 3).code == 0

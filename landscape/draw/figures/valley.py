@@ -43,6 +43,8 @@ APART = 0.11
 """Between its numbers, in inches."""
 HEAD, FOOT = 0.22, 0.21
 """Room above the loss curve for the names of what happened, and beneath for the best's label."""
+FAINT = 0.03
+"""A rise by less of the colours' scale is hardly seen."""
 
 
 @styled
@@ -332,6 +334,9 @@ def _walls(axes: Axes, one: Valley, where: Columns, colours: Scale, *, distance:
             wall = np.where(grey, np.nan, wall) * length
             if np.isfinite(wall).any():
                 page.drew(axes, "walls")
+            seen = colours.position(one.loss + one.rise.by) - colours.position(one.loss)
+            if (seen[np.isfinite(wall)] < FAINT).any():
+                page.drew(axes, "faint")
             where.dashes(axes, wall, color="white", lw=1.5, alpha=0.8, zorder=4.5)
             where.dashes(axes, wall, color=theme.INK, lw=0.7, zorder=5)
     lost = one.slices.lost

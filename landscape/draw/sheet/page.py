@@ -43,7 +43,7 @@ OnPlanes = Literal[
     "lowest",
     "enters",
 ]
-InValleys = Literal["between", "gaps", "walls", "greyed", "lost", "returned"]
+InValleys = Literal["between", "gaps", "walls", "greyed", "faint", "lost", "returned"]
 Strips = Literal["length", "width", "farther", "nearer", "distances"]
 Curvatures = Literal[
     "critical", "across", "eigenvalue", "batch", "bounds", "undecided", "unbounded"

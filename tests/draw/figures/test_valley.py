@@ -17,7 +17,7 @@ from landscape.draw.look import scale, theme
 from landscape.draw.look.style import Style
 from landscape.draw.making import caption_of
 from landscape.errors import LandscapeError
-from landscape.store.scans import valley_sentences
+from landscape.store.scans import rises, valley_sentences
 from landscape.store.scans.valleys import WalkedPath
 from landscape.store.trajectories.trajectory import Event
 
@@ -366,9 +366,18 @@ def test_a_wall_over_other_directions_is_left_out_in_the_grey(planted, unit):
     assert drawn_in(5, figure) == {0, -1}  # the run itself, and the wall beneath
     assert drawn_in(4, figure) == {0, -1, 1}
     said = caption_of("valley", one, figure.drawn)
-    assert "the loss has risen by 0.1, none in the grey." in said
+    assert "the loss has risen by 0.1, none in the grey" in said
     whole = valley(planted.valley(jump=None))
     assert "none in the grey" not in caption_of("valley", one, whole.drawn)
+
+
+def test_walls_where_colours_hardly_change_are_told_in_the_caption(planted):
+    one = planted.valley(jump=None)
+    hidden = ", too little for the colours where it is high already"
+    for rise, told in ((1e-4, True), (1.0, False)):
+        same = replace(one, settings={**one.settings, rises.KEY: {"by": rise, "rule": ""}})
+        assert same.rise.by == rise
+        assert (hidden in caption_of("valley", same, valley(same).drawn)) is told
 
 
 def test_where_the_walls_stand_nearest_is_said(planted):
