@@ -328,6 +328,10 @@ def test_a_barrier_is_printed(landscape, run):
     assert "Barrier of the training loss along the line:" in (
         run / "figures" / "line-0-final-0-curve.caption.txt"
     ).read_text("utf-8")
+    mixed = "it isn't that network, and the barrier isn't the one between the two."
+    assert mixed not in result.out
+    some = (*MEASURE, run, "--plane", "line:0,final", "--parameters", "output.*", "--name", "some")
+    assert mixed in landscape(*some, "--size", 7).out
 
 
 def test_runs_on_other_data_are_refused(landscape, run, tmp_path):

@@ -233,7 +233,7 @@ def leaves(asked: Asked) -> Told:
     elif excursions:
         text = (
             f"It made {excursions_said(verdict)}: the loss rose a quarter of the way to a constant "
-            "output's, no more than noise does"
+            "output's, no farther than its losses scatter anyway"
         )
     else:
         text = "It didn't leave: the loss never rose a quarter of the way to a constant output's"

@@ -193,6 +193,11 @@ def _results(scan: Scan) -> list[str]:
         found += _barrier(scan.findings["barrier"])
     elif scan.complete and scan.settings.get("between"):
         found.append("Barrier: undetermined, the two weights aren't both grid points.")
+    if scan.settings.get("between") and scan.weights is not None and scan.weights.tensors:
+        found.append(
+            "The line's end has the second weights only in the tensors that move: it isn't that "
+            "network, and the barrier isn't the one between the two."
+        )
     for path in scan.paths:
         found += _nulls(scan, path)
     return found
