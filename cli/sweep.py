@@ -26,7 +26,8 @@ LISTS = ("model", "data", "optimizer")
 MODEL_OPTIONS = ("model", "data", "data_root", "depth", "width", "no_shortcut")
 """Left to an own problem's settings of that name where there is one."""
 OF_THE_SWEEP = ("output", "overwrite", "quiet")
-NOT_VARIED = (*OF_THE_SWEEP, "resume", "trust", "problem", "set_", "ctx", "return")
+OF_RESUMING = ("resume", "accept_changes", "trust")
+NOT_VARIED = (*OF_THE_SWEEP, *OF_RESUMING, "problem", "set_", "ctx", "return")
 KEY = "landscape.sweep"
 MOST_RUNS = 100_000
 """Seeds of a sweep; each is a folder, and known before the first is trained."""
@@ -144,11 +145,11 @@ class SweepCommand(Command):
     ) -> SweepRequest:
         from landscape.sgd.sweeps import PlannedRun, SweepPlan, combinations, default_name
 
-        for name in ("resume", "trust"):
+        for name in OF_RESUMING:
             if ctx.params.get(name):
                 raise LandscapeError(
-                    f"{name} is for a single run, got several values of an option; "
-                    "give a sweep's command again and it goes on"
+                    f"{name.replace('_', '-')} is for a single run, got several values of an "
+                    "option; give a sweep's command again and it goes on"
                 )
         common = {name: value for name, value in shared.items() if name not in OF_THE_SWEEP}
         # In the order of --help, the seed last: it is what one averages over.
@@ -257,7 +258,7 @@ def split(text: str, name: str) -> list[str]:
 def _key(name: str, hints: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     own = given.get("problem") is not None
     option = name.removeprefix("--").replace("-", "_")
-    if option in OF_THE_SWEEP or option in ("resume", "problem", "trust"):
+    if option in OF_THE_SWEEP or option in (*OF_RESUMING, "problem"):
         raise LandscapeError(f"sweep must name a setting of the training, got {name}")
     if option in hints and option != "set_" and not (own and option in MODEL_OPTIONS):
         return option

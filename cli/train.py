@@ -15,7 +15,7 @@ from landscape.quantities import counted, epochs_of, parse_size
 from .command import examples, note_idle
 from .interrupts import saying
 from .printing import echo
-from .problems import SetOption, SpecOption, TrustOption, given, settings
+from .problems import PROBLEM, SetOption, SpecOption, TrustOption, given, settings
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -320,6 +320,14 @@ def train(
     no_sketch: NoSketchOption = False,
     disk_limit: LimitOption = None,
     resume: ResumeOption = None,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes",
+            help="With --resume: go on although the problem's code, data or loss changed since.",
+            rich_help_panel=PROBLEM,
+        ),
+    ] = False,
     trust: TrustOption = False,
     overwrite: Annotated[
         bool,
@@ -340,15 +348,16 @@ def train(
     """
     from landscape.sgd import begin
 
-    if trust and resume is None:
-        raise LandscapeError("trust is for --resume, got --trust alone; drop it")
+    for name, asked in (("trust", trust), ("accept-changes", accept_changes)):
+        if asked and resume is None:
+            raise LandscapeError(f"{name} is for --resume, got --{name} alone; drop it")
     if resume is not None:
         typed = {
             name: value
             for name, value in ctx.params.items()
             if (source := ctx.get_parameter_source(name)) and source.name == "COMMANDLINE"
         }
-        underway = reopened(resume, typed, trust=trust)
+        underway = reopened(resume, typed, accept_changes=accept_changes, trust=trust)
     else:
         setup = setup_of(ctx.params)
         if steps is not None:
@@ -361,7 +370,7 @@ def train(
     summarize(finish(underway, quiet=quiet))
 
 
-FREE = ("resume", "quiet", "output", "trust")
+FREE = ("resume", "quiet", "output", "accept_changes", "trust")
 """Options that may be given beside --resume, whatever the run began with."""
 OF_MODEL = ("model", "data", "data_root", "depth", "width")
 OF_SETTINGS = (
@@ -410,7 +419,9 @@ def setup_of(params: Mapping[str, Any]) -> TrainingSetup:
     )
 
 
-def reopened(folder: Path, typed: Mapping[str, Any], *, trust: bool) -> Underway:
+def reopened(
+    folder: Path, typed: Mapping[str, Any], *, accept_changes: bool, trust: bool
+) -> Underway:
     """The run to go on with, if what was ``typed`` beside --resume agrees.
 
     Raises:
@@ -435,7 +446,7 @@ def reopened(folder: Path, typed: Mapping[str, Any], *, trust: bool) -> Underway
     elif "problem" in typed:  # the one that the run began with: what was typed is trusted
         code = named_code(run.record["problem"], run.folder)
         trust |= code is not None and code.place == str(code_file(typed["problem"]))
-    return go_on(run, problem, trust=trust)
+    return go_on(run, problem, accept_changes=accept_changes, trust=trust)
 
 
 def _recorded(run: Run) -> dict[str, Any]:

@@ -264,10 +264,10 @@ class HeldRun:
         """
         from landscape.sgd import go_on
 
-        underway, progress = (
-            go_on(self.stored, self._given, trust=self._trust),
-            Progress(f"training {self.folder}"),
+        underway = go_on(
+            self.stored, self._given, accept_changes=self._accept_changes, trust=self._trust
         )
+        progress = Progress(f"training {self.folder}")
         underway.finish(lambda step: progress.reached(step.step / underway.total))
         return self
 

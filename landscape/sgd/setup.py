@@ -270,12 +270,23 @@ def begin_with(
     return Underway(recorder, steps(problem, settings), total)
 
 
-def go_on(run: Run, problem: Problem | None = None, *, trust: bool = False) -> Underway:
+CHANGED = "gone on with although its problem may have changed, at step "
+"""How a run's note on that begins."""
+
+
+def go_on(
+    run: Run,
+    problem: Problem | None = None,
+    *,
+    accept_changes: bool = False,
+    trust: bool = False,
+) -> Underway:
     """Take up a run that stopped, with the settings that it began with.
 
     Args:
         run: what to go on with.
         problem: the run's, where it was made in Python and can't be made again.
+        accept_changes: whether code and data may have changed since; the run has a note on it.
         trust: run the code that its record names, though this user hasn't run it for this run.
 
     Raises:
@@ -292,7 +303,11 @@ def go_on(run: Run, problem: Problem | None = None, *, trust: bool = False) -> U
     ('finished', 40)
     """
     check_unfinished(run)
-    made = problem_of(run, problem=problem, trust=trust)
+    made = problem_of(run, problem=problem, accept_changes=accept_changes, trust=trust)
     recorder, rest = resume(run, made)
+    before = [note for note in run.record.get("notes", ()) if note.startswith(CHANGED)]
+    recorder.remarks = before
+    if accept_changes:
+        recorder.remarks = [*before, f"{CHANGED}{recorder.run.record['resumed'][-1]:,}"]
     total = Settings(**run.record["settings"]).total_steps(run.record["samples"])
     return Underway(recorder, rest, total)

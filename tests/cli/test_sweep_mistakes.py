@@ -31,7 +31,7 @@ SWEEP = ("--model", "mlp", "--data", "moons", "--lr", "0.1,0.3", "--seeds", 2)
                 f"{option} is for a single run, got several values of an option; give a sweep's "
                 "command again and it goes on",
             )
-            for option, value in (("resume", ["run"]), ("trust", []))
+            for option, value in (("resume", ["run"]), ("trust", []), ("accept-changes", []))
         ),
         (("--sweep", "nesterov=yes,no"), "--nesterov must be true or false, got yes"),
         (("--seeds", "2", "--workers", "0"), "--workers must be at least 1, got 0"),

@@ -166,6 +166,10 @@ def mistake(landscape, tmp_path, *options):
         (("--batch-size", "0"), "--batch-size must be at least 1, got 0"),
         (("--device", "tpu"), "--device must be one of auto, cpu, cuda, mps, got tpu"),
         (("--trust",), "trust is for --resume, got --trust alone; drop it"),
+        (
+            ("--accept-changes",),
+            "accept-changes is for --resume, got --accept-changes alone; drop it",
+        ),
         (("--set", "a=1"), "--set needs --problem, got --set a=1 alone"),
         (("--set", "a", "--problem", "x.py:f"), "--set must be NAME=VALUE, got a"),
         (

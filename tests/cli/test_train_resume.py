@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -286,9 +287,17 @@ def test_changed_data_are_refused(landscape, tmp_path, monkeypatch):
     assert result.err.startswith(
         f"landscape: error: the code of run {folder} must be what you ran for it before, "
     )
+    changed = shutil.copytree(folder, tmp_path / "changed")
     path.write_text(path.read_text().replace("3 * x", "2 * x"))
     assert landscape("train", "--resume", folder, "--problem", f"{path}:line").code == 0
     assert read(folder).record["status"] == "finished"
+    path.write_text(path.read_text().replace("2 * x", "3 * x"))
+    result = landscape("train", "--resume", changed, "--accept-changes")
+    assert result.code == 0, result.err
+    at = read(changed).record["resumed"][-1]
+    note = f"gone on with although its problem may have changed, at step {at}"
+    assert f"landscape: note: {note}\n" in result.err
+    assert note in landscape("info", changed).out
 
 
 @pytest.mark.slow
