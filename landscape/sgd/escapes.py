@@ -118,7 +118,7 @@ class Course:
 
     @property
     def level(self) -> float:
-        """The loss above which the run, or a training from one of its rows, has left the best.
+        """The loss above which the run has left its best.
 
         A quarter of the way to L₀; after an escape to a lower loss, halfway to that. Of a run that
         never learned, the loss that shows learning.
@@ -131,6 +131,23 @@ class Course:
     def is_level_halfway(self) -> bool:
         """Whether `level` is halfway to where an escape ended."""
         return self.escaped and self._halfway < self._excursion
+
+    @property
+    def wandered(self) -> float | None:
+        """The median of its losses between the lowest and leaving; None where that isn't away."""
+        if self.left is None or self.left <= self.best + 1:
+            return None
+        median = float(np.median(self.loss[self.best + 1 : self.left]))
+        return median if self.level < median < self.ending.end else None
+
+    @property
+    def leaving(self) -> float:
+        """The loss that a training from one of its rows ends above, if it leaves as the run did.
+
+        `level`; of a run that wandered above that before it left for good, halfway from there to
+        its end: a training that wanders as the run did hasn't left.
+        """
+        return self.level if self.wandered is None else (self.wandered + self.ending.end) / 2
 
     @property
     def _excursion(self) -> float:

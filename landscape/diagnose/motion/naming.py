@@ -321,14 +321,17 @@ def _items(
             above="steps without noise grow along it",
         )
     if state.batch_sharpness is not None:
-        both = state.batch_sharpness > limits.full_batch
+        least = state.batch_sharpness - 2 * state.batch_sharpness_error
+        most = state.batch_sharpness + 2 * state.batch_sharpness_error
         items[f"batch_sharpness{suffix}"] = held(
             state.batch_sharpness,
             limits.noisy,
             f"± {state.batch_sharpness_error:.2g}{where}; bounds: 2(1−β)/η where noise dominates, "
             f"{formula} = {limits.full_batch:.3g} for full batches{edge}",
-            below="stable",
-            above="beyond both bounds" if both else "between the bounds: open",
+            below="stable" if most < limits.noisy else "within two of its errors: open",
+            above="beyond both bounds"
+            if least > limits.full_batch
+            else "between the bounds, or within two of its errors: open",
         )
     return items
 

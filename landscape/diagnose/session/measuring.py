@@ -141,7 +141,7 @@ def _came_of(context: Context, failed: tuple[str, ...]) -> Interventions:
     ended = [trial for trial in plan.trials if is_done(context.subject.run, trial)]
     course = context.course
     if plan.kind in ("escape", "stuck") and course is not None:
-        found = after_escape.came_of(context.subject, ended, course.level, context.limits)
+        found = after_escape.came_of(context.subject, ended, course.leaving, context.limits)
         return Interventions(found, None, reason, failed)
     if plan.kind == "motion":
         return Interventions(

@@ -43,11 +43,11 @@ OTHER = 1000
 
 
 def before_onset(subject: Subject, course: Course) -> int:
-    """The trajectory's row to rewind to: the last one before it left for good."""
+    """The trajectory's row to rewind to: the last one before it left that isn't away already."""
     assert course.left is not None
-    first = course.step(course.left)
-    rows = subject.cadence[subject.trajectory.step[subject.cadence] < first]
-    return int(rows[-1])
+    near = course.steps[: course.left][course.loss[: course.left] <= course.leaving]
+    steps = subject.trajectory.step[subject.cadence]
+    return int(subject.cadence[steps <= near[-1]][-1])
 
 
 def trials(
@@ -92,7 +92,7 @@ def orders_wanted(
                 break
             there = begun(subject.run, trial)
             assert there is not None
-            left.append(trained(subject, trial, there).has_left(course.level))
+            left.append(trained(subject, trial, there).has_left(course.leaving))
         wanted[start] = min(most, max(FIRST, len(left) + test.fewest(left)))
     return wanted
 

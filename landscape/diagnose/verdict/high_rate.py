@@ -119,7 +119,9 @@ def _ends_above(asked: Asked) -> str:
     course = course_of(asked.evidence, asked.thresholds)
     if level is None or course is None:
         return ""
-    if course.is_level_halfway:
+    if course.wandered is not None:
+        made = f"halfway from where it wandered before, {number(course.wandered)}, to its end"
+    elif course.is_level_halfway:
         made = "halfway from its best stretch to its end"
     else:
         flat = asked.evidence.constant_loss
@@ -145,14 +147,16 @@ def _is_decided(asked: Asked) -> bool:
 def _sharpness(asked: Asked) -> Iterator[str]:
     evidence = asked.verdict.evidence
     when, suffix, at = "at the last weights", "", ""
-    onset = asked.evidence.state("onset")
+    onset, there = asked.evidence.state("onset"), asked.evidence.state("end")
     if "batch_sharpness_onset" in evidence and onset is not None:
         at = f" (step {onset.step:,})"
-        when, suffix = f"before it left{at}", "_onset"
+        when, suffix, there = f"before it left{at}", "_onset", onset
     batch, top = (evidence.get(f"{name}{suffix}") for name in ("batch_sharpness", "sharpness"))
     if batch is None or not isinstance(batch.value, float):
         return
-    text = f"Curvature along the batches' gradients was {number(batch.value)} {when}"
+    error = 2 * there.batch_sharpness_error if there is not None else 0.0
+    measured = f"{number(batch.value)}{f' ± {number(error, 2)}' if error else ''}"
+    text = f"Curvature along the batches' gradients was {measured} {when}"
     if top is not None and isinstance(top.threshold, float) and isinstance(batch.threshold, float):
         noisy, quiet = batch.threshold, top.threshold
         step, loss, highest = _highest(asked) if suffix else (0, math.nan, math.nan)
@@ -161,10 +165,10 @@ def _sharpness(asked: Asked) -> Iterator[str]:
             yield (
                 f"Before it left curvature was {number(highest)} along the sharpest direction "
                 f"(step {step:,}, loss {number(loss)}), above {_side(noisy, quiet)}; along the "
-                f"batches' gradients {number(batch.value)}{'' if same else at}."
+                f"batches' gradients {measured}{'' if same else at}."
             )
             return
-        text += f", {_bounds(batch.value, noisy=noisy, quiet=quiet)}"
+        text += f", {_bounds(batch.value, error, noisy=noisy, quiet=quiet)}"
     yield f"{text}."
 
 
@@ -195,18 +199,21 @@ def _side(noisy: float, quiet: float) -> str:
     return f"both stability bounds ({number(noisy)} and {number(quiet)})"
 
 
-def _bounds(value: float, *, noisy: float, quiet: float) -> str:
-    """On which side of the rate's stability bounds a value is, and what that proves."""
+def _bounds(value: float, error: float, *, noisy: float, quiet: float) -> str:
+    """On which side of the rate's stability bounds a value is, and what that proves.
+
+    Undetermined within its ``error``, two standard ones.
+    """
     alone = ", which alone proves nothing"
-    if noisy == quiet:
-        side = "above" if value > noisy else "below"
-        text = f"{side} the stability bound ({number(noisy)})"
-        return text + alone if value > noisy else text
-    bounds = f"({number(noisy)} under noise, {number(quiet)} without)"
-    if value <= noisy:
-        return f"below both stability bounds {bounds}"
+    one = noisy == quiet
+    bounds = f"({number(noisy)}{'' if one else f' under noise, {number(quiet)} without'})"
+    if any(abs(value - bound) <= error for bound in (noisy, quiet)):
+        which = "the stability bound" if one else "the stability bounds"
+        return f"too uncertain (two standard errors) to be on a side of {which} {bounds}"
     if value > quiet:
-        return f"above {_side(noisy, quiet)}"
+        return f"above {_side(noisy, quiet)}" + alone * one
+    if value < noisy:
+        return f"below {'the stability bound' if one else 'both stability bounds'} {bounds}"
     return f"between the stability bounds {bounds}{alone}"
 
 

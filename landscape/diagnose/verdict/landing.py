@@ -10,7 +10,7 @@ import numpy as np
 from landscape.diagnose.course import OutcomeCase, departure
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.items import Item, Items, held
-from landscape.diagnose.left_again import LEAVING, left_again
+from landscape.diagnose.left_again import LEAVING, left_again, outcomes, sequential_test
 from landscape.diagnose.thresholds import Thresholds
 from landscape.quantities import counted, number
 from landscape.store.measured.trainings import STARTS, LeftAgain, StartPlace, Trained
@@ -204,7 +204,7 @@ def interventions(case: OutcomeCase) -> Items:
 
 def _tried_from(case: OutcomeCase, start: str, place: StartPlace) -> Items:
     found: Items = {}
-    level, name, where = case.course.level, place.item, place.where
+    level, name, where = case.course.leaving, place.item, place.where
     sides = STAYS if start in LEAVING else LEARNS
     branches = [b for b in case.evidence.measured.branches if b.start == start]
     if lasted := [b.epochs for b in branches if not math.isnan(b.epochs)]:
@@ -296,7 +296,12 @@ def _without_control(case: OutcomeCase, start: str) -> list[str]:
     if not _from(case, start, "control"):
         return [f"From the {where} no control was trained: why it left is not tested there."]
     lasted = _lasted(case, tried[0])
-    return [f"From the {where} the control did not leave either{lasted}. Nothing follows there."]
+    if not lasted and not all(one.velocity for one in tried):
+        lasted = ": without the run's velocity its steps are others"
+    return [
+        f"From the {where} the control (the run's own rate and order of batches) did not leave "
+        f"either{lasted}. Nothing follows there."
+    ]
 
 
 def _too_few_orders(case: OutcomeCase, start: str) -> list[str]:
@@ -305,19 +310,23 @@ def _too_few_orders(case: OutcomeCase, start: str) -> list[str]:
     if again is None or again.decided != "open" or not _repeats(case, start):
         return []
     tried = f"{again.away} of {counted(again.count, 'other batch order')}"
+    left = outcomes(case.evidence.measured.branches, start, case.course.leaving)
+    more = sequential_test(case.thresholds).fewest(left)
     lasted = _lasted(case, _from(case, start, "other-order")[0])
     return [
-        f"From the {STARTS[start].where} {tried} left, which decides nothing{lasted}. More may: "
-        "landscape diagnose --orders, --epochs."
+        f"From the {STARTS[start].where} {tried} left, which decides nothing{lasted}. It takes "
+        f"{more} more at least: landscape diagnose --orders{', --epochs' if lasted else ''}."
     ]
 
 
 def _lasted(case: OutcomeCase, tried: Trained) -> str:
-    """How long a training lasted, beside how long the run took from there to leave."""
+    """That a training was shorter than the run took from there to leave; empty if it wasn't."""
     left = departure(case.evidence, case.course)
     if math.isnan(tried.epochs) or left is None:
         return ""
     took = (left - tried.start_step) / case.evidence.setup.steps_per_epoch
+    if took <= tried.epochs:
+        return ""
     return f": trainings lasted {tried.epochs:.3g} epochs, the run took {took:.3g} to leave"
 
 
@@ -328,7 +337,7 @@ def _from(case: OutcomeCase, start: str, kind: str) -> list[Trained]:
 def _repeats(case: OutcomeCase, start: str) -> bool:
     """Whether the same rate and order left again from there, as the run did."""
     control = _from(case, start, "control")
-    return bool(control) and all(b.has_left(case.course.level) for b in control)
+    return bool(control) and all(b.has_left(case.course.leaving) for b in control)
 
 
 def _is_unstable(case: OutcomeCase, start: str) -> bool:
@@ -337,12 +346,12 @@ def _is_unstable(case: OutcomeCase, start: str) -> bool:
 
 
 def _again(case: OutcomeCase, start: str) -> LeftAgain | None:
-    branches, level = case.evidence.measured.branches, case.course.level
+    branches, level = case.evidence.measured.branches, case.course.leaving
     return left_again(branches, start, level, case.thresholds)
 
 
 def _stays(case: OutcomeCase, branches: list[Trained]) -> bool:
-    return bool(branches) and not any(b.has_left(case.course.level) for b in branches)
+    return bool(branches) and not any(b.has_left(case.course.leaving) for b in branches)
 
 
 def _is_own(branch: Trained, case: OutcomeCase) -> bool:

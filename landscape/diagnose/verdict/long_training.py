@@ -240,9 +240,14 @@ def leaves(asked: Asked) -> Told:
     batch = verdict.evidence.get("batch_sharpness")
     top = verdict.evidence.get("sharpness")
     if batch is not None and isinstance(batch.value, float) and isinstance(batch.threshold, float):
+        end = asked.evidence.state("end")
+        error = 2 * end.batch_sharpness_error if end is not None else 0.0
         side = "below" if is_below(batch.value, batch.threshold) else "above"
+        if abs(batch.value - batch.threshold) <= error:
+            side = "too uncertain to be below or above"
+        measured = f"{number(batch.value)}{f' ± {number(error, 2)}' if error else ''}"
         text += (
-            f". Curvature as batches see it was {number(batch.value)} at the last weights, {side} "
+            f". Curvature as batches see it was {measured} at the last weights, {side} "
             f"the {number(batch.threshold)} up to which this rate is stable"
         )
         if top is not None and top.threshold != batch.threshold:

@@ -117,7 +117,9 @@ def _of_an_escape(verdict: Verdict) -> Statement:
     if not controls:
         why, remedy = "no training from its snapshots tried a lower one", _trains(verdict)
     elif not left:
-        why = "from its snapshots it stays, at the same rate too"
+        why = "from its snapshots it doesn't leave again in its own order of batches"
+        others = [_orders_left(verdict, name) for name in controls if _left_share(verdict, name)]
+        why += f"; {' and '.join(others)} do" if others else ""
     elif not lower:
         why = "from its snapshots it leaves again, but no lower rate was tried"
     elif not all(is_below(item.value, item.threshold) for item in lower):
@@ -162,11 +164,16 @@ def _by_orders(verdict: Verdict, left: Sequence[str]) -> Statement:
 def _orders_left(verdict: Verdict, name: str) -> str:
     """From where how many other orders leave; how many isn't known of older verdicts."""
     [where] = [STARTS[start].page for start in LEAVING if STARTS[start].item == name]
-    share = number_of(verdict, f"left_again_from_{name}")
+    share = _left_share(verdict, name)
     count = number_of(verdict, f"orders_from_{name}")
     if share is None or count is None:
         return f"from {where} other batch orders"
     return f"from {where} {share * count:.0f} of {count:.0f} other batch orders"
+
+
+def _left_share(verdict: Verdict, name: str) -> float | None:
+    """Which share of other orders left again from a place; None: none was tried."""
+    return number_of(verdict, f"left_again_from_{name}")
 
 
 def motion_rests_on(verdict: Verdict) -> str:

@@ -75,12 +75,12 @@ def caption(found: Diagnosed) -> str:
     """Say what is shown, with the highest values, those at the last step, and the bounds there."""
     batch, top = _measured_parts(found)
     values = [
-        f"{number(value)} ± {number(error, 2)} at step {step:,}"
+        f"{number(value)} ± {number(2 * error, 2)} at step {step:,}"
         for step, value, error in zip(batch.step, batch.value, batch.error, strict=True)
     ]
     sentences = [
         f"Curvature of run {found.name}. Batch sharpness "
-        f"E[gᵀHg]/E|g|² over {batch.batches} batches of {batch.batch_size:,}: "
+        f"E[gᵀHg]/E|g|² over {batch.batches} batches of {batch.batch_size:,}, ± two standard errors: "
         f"{_highest_and_last(values, batch.value)}."
     ]
     if top is not None:
@@ -146,7 +146,8 @@ def _limits(axes: Axes, limits: Mapping[str, tuple[str, Floats]]) -> None:
 def _measured(axes: Axes, batch: Sharpness, top: Curvature | None) -> None:
     value, mark = batch.value, theme.curvature("batch")
     error = 2 * np.nan_to_num(batch.error)
-    lower = np.minimum(error, 0.95 * np.abs(value))
+    # Of one that reaches 0 or below, as far down as a logarithmic axis goes.
+    lower = np.minimum(error, (1 - 1e-12) * np.abs(value)) if axes.get_yscale() == "log" else error
     axes.errorbar(
         batch.step,
         value,

@@ -207,7 +207,7 @@ class EscapeTrainings:
     """What came of trying again, after an escape or where nothing was learned."""
 
     level: float
-    """Loss above which a training counts as having left: `escapes.Course.level`."""
+    """Loss above which a training counts as having left: `escapes.Course.leaving`."""
     branches: tuple[Trained, ...]
     names: tuple[str, ...]
     """Folders of the branches, in RUN/interventions."""

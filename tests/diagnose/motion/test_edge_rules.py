@@ -94,5 +94,15 @@ def test_after_an_escape_the_onset_is_told_and_the_landing_is_not():
     assert (items["sharpness_onset"].value, items["sharpness_onset"].threshold) == (30.0, LIMIT)
     assert items["batch_sharpness_onset"].value == 18.0
     assert "± 2 at step 450, before it left" in items["batch_sharpness_onset"].meaning
+    for value, error, side in (
+        (100.0, 2.0, "above: beyond both bounds"),
+        (100.0, 45.0, "above: between the bounds, or within two of its errors: open"),
+        (0.5, 0.1, "below: stable"),
+        (0.5, 1e3, "below: within two of its errors: open"),
+    ):
+        measured = replace(onset, batch_sharpness=value, batch_sharpness_error=error)
+        same = at_steps(found, measured, found.state("end"), **found.places, onset=450)
+        [item] = [naming.judge_edge(same, Thresholds())[1]["batch_sharpness_onset"]]
+        assert item.side == side
     changed = replace(escaped, setup=replace(escaped.setup, constant_from=460))
     assert naming.judge_edge(changed, Thresholds()) == ((), {})

@@ -300,8 +300,8 @@ def test_orders_are_tried_until_they_decide(escaped):
     assert not diagnosis.plan.missing
     for start in after_escape.left_from(subject, course):
         orders = [t for t in diagnosis.plan.trials if (t.start, t.kind) == (start, "other-order")]
-        found = after_escape.came_of(subject, orders, course.level, limits)
-        left = [b.has_left(course.level) for b in found.branches]
+        found = after_escape.came_of(subject, orders, course.leaving, limits)
+        left = [b.has_left(course.leaving) for b in found.branches]
         decided = sequential_test(limits).decide(left)
         # No more than decide, but for the first round; none is left to do.
         assert decided is not None or len(left) == 12

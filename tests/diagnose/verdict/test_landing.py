@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from landscape.diagnose.course import course_of
 from landscape.diagnose.evidence import Evidence
 from landscape.diagnose.thresholds import Thresholds
+from landscape.diagnose.trainings import after_escape
 from landscape.diagnose.verdict import outcome
 from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep as State
@@ -117,10 +120,37 @@ def test_too_few_orders_leave_it_open():
     assert "unstable-at-rate" not in found.also
     told = "From the lowest logged loss 6 of 6 other batch orders left, which decides nothing"
     assert found.caveats[0].startswith(f"{told}: trainings lasted 15 epochs, the run took ")
-    assert found.caveats[0].endswith("More may: landscape diagnose --orders, --epochs.")
+    more = "It takes 1 more at least: landscape diagnose --orders, --epochs."
+    assert found.caveats[0].endswith(more)
+    # From before it left they were longer than the run took, and that is no reason.
+    assert found.caveats[1] == (
+        "From the last weights before it left 6 of 6 other batch orders left, which decides "
+        "nothing. It takes 1 more at least: landscape diagnose --orders."
+    )
     found = escaped_with(planted.tried(best=1, onset=1))
     assert found.items["stability_from_best"].value == "not unstable"
     assert not any("decides nothing" in each for each in found.caveats)
+
+
+def test_a_training_that_wanders_as_the_run_did_has_not_left():
+    loss = planted.noisy(planted.decay(200, 0.45), 0)
+    loss[30:120] = planted.noisy(np.full(90, 1.1), 0, 0.05)
+    loss[119] = 2.0  # away already: nothing can leave from there
+    loss[120:] = planted.noisy(np.full(80, planted.L0), 0, 0.002)
+    run = planted.run(loss, 0.9, end=planted.DEAD)
+    course = course_of(run)
+    assert course.wandered == pytest.approx(1.1, abs=0.05)
+    assert course.level < 1.1 < course.leaving == pytest.approx((1.1 + planted.L0) / 2, abs=0.05)
+    every = SimpleNamespace(step=np.arange(0, 1000, 5))
+    subject = SimpleNamespace(trajectory=every, cadence=np.arange(200))
+    assert after_escape.before_onset(subject, course) == 118
+    again = planted.tried(best=10, onset=10)
+    left = decide(changed(run, branches=again))
+    assert (left.also, left.confidence) == (("unstable-at-rate",), "intervention")
+    wandering = tuple(replace(b, end_loss=1.3) if b.end_loss == 2.3 else b for b in again)
+    stayed = decide(changed(run, branches=wandering))
+    assert (stayed.also, stayed.confidence) == ((), "observation")
+    assert stayed.items["left_again_from_best"].value == 0.0
 
 
 def test_nothing_follows_where_the_control_does_not_leave():
@@ -129,10 +159,11 @@ def test_nothing_follows_where_the_control_does_not_leave():
     [first, second] = found.caveats
     # The onset is at row 63, step 315; an epoch is 10 steps.
     assert first == (
-        "From the lowest logged loss the control did not leave either: trainings lasted 15 epochs, "
-        "the run took 21.5 to leave. Nothing follows there."
+        "From the lowest logged loss the control (the run's own rate and order of batches) did not "
+        "leave either: trainings lasted 15 epochs, the run took 21.5 to leave. Nothing follows "
+        "there."
     )
-    assert "the run took 0.5 to leave" in second
+    assert "did not leave either. Nothing" in second  # which took the run half an epoch
     without = tuple(b for b in planted.tried(best=10, onset=10) if b.kind != "control")
     found = escaped_with(without)
     assert (found.also, found.confidence) == ((), "observation")

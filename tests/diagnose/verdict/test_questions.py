@@ -83,7 +83,7 @@ def test_an_escape_is_answered_whole():
     # Bounds: 2(1 − β)/η and (2 + 2β)/η at η 0.1, β 0.9.
     assert said["1.9"][0].endswith(
         "Before it left curvature was 45 along the sharpest direction (step 495, loss 0), above "
-        "both stability bounds (2 and 38); along the batches' gradients 3."
+        "both stability bounds (2 and 38); along the batches' gradients 3 ± 0.2."
     )
     assert (
         "From its last weights 0 of 4 other rates make it learn within 15 epochs." in said["1.4"][0]

@@ -18,6 +18,7 @@ from landscape.diagnose.verdict.questions import answers
 from landscape.diagnose.verdict.verdict import decided, judge
 from landscape.diagnose.verdict.wording import headline
 from landscape.problem import builtin, flat
+from landscape.quantities import number
 from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep as State
 
@@ -261,7 +262,7 @@ def test_sharpness_before_the_onset_is_told():
     assert judge(found).evidence["sharpness_onset"].value == 45.0
     assert said(found, "1.9") == (
         "Before it left curvature was 45 along the sharpest direction (step 295, loss 0), above "
-        "both stability bounds (2 and 38); along the batches' gradients 3."
+        "both stability bounds (2 and 38); along the batches' gradients 3 ± 0.2."
     )
     above = said(found, "1.9")
     curvature = found.measured.curvature
@@ -275,9 +276,16 @@ def test_sharpness_before_the_onset_is_told():
     within = replace(onset, lambda_max=37.0)
     found = changed(escaped, states=states | {"onset": within})
     assert said(found, "1.9") == (
-        "Curvature along the batches' gradients was 3 before it left (step 295), between the "
+        "Curvature along the batches' gradients was 3 ± 0.2 before it left (step 295), between the "
         "stability bounds (2 under noise, 38 without), which alone proves nothing."
     )
+    for value, error in ((143.0, 103.0), (3.0, 0.6), (37.0, 1.0)):
+        noisy = replace(within, batch_sharpness=value, batch_sharpness_error=error)
+        assert said(changed(escaped, states=states | {"onset": noisy}), "1.9") == (
+            f"Curvature along the batches' gradients was {number(value)} ± {number(2 * error, 2)} "
+            "before it left (step 295), too uncertain (two standard errors) to be on a side of the "
+            "stability bounds (2 under noise, 38 without)."
+        )
 
 
 def test_judging_changes_nothing_and_is_repeatable():

@@ -75,7 +75,12 @@ def test_the_headline_is_of_the_answers(name):
         ),
         (2.3, 2.2, "from its snapshots it leaves again, at a tenth of the rate too.", None),
         (2.3, None, "from its snapshots it leaves again, but no lower rate was tried.", None),
-        (0.05, 0.05, "from its snapshots it stays, at the same rate too.", None),
+        (
+            0.05,
+            0.05,
+            "from its snapshots it doesn't leave again in its own order of batches.",
+            None,
+        ),
         (None, None, "no training from its snapshots tried a lower one.", INTERVENE),
     ],
 )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.container import ErrorbarContainer
 from matplotlib.text import Text
 
 from landscape.draw.diagnosis.sharpness import caption, sharpness
@@ -107,8 +108,17 @@ def test_nothing_curved(found):
 
 def test_the_caption_has_the_highest_values_and_the_last(found, batch, top):
     said = caption(found(sharpness=batch, curvature=top))
-    assert "batches of 32: at most 8 ± 1 at step 120, 0.5 ± 0.1 at step 200." in said
+    assert "± two standard errors: at most 8 ± 2 at step 120, 0.5 ± 0.2 at step 200." in said
     assert "Hessian: at most 9 at step 120, 0.1 at step 200." in said
+
+
+def test_a_bar_reaches_as_far_down_as_its_error(found, batch, top):
+    wide = replace(batch, error=np.full(len(batch.step), 1e3))
+    axes = sharpness(found(sharpness=wide, curvature=top)).axes[0]
+    assert axes.get_yscale() == "log"
+    [bars] = [one for one in axes.containers if isinstance(one, ErrorbarContainer)]
+    lowest = min(point[1] for bar in bars[2][0].get_segments() for point in bar)
+    assert lowest < axes.get_ylim()[0]
 
 
 def test_a_curvature_has_one_mark_and_colour_here_and_beneath_a_valley(found, batch, top, planted):
