@@ -44,7 +44,7 @@ LOSSES = ("training", "validation")
 LISTED = 12
 """So many steps are listed."""
 THROUGH = {
-    "peak": "the highest loss recorded in the escape",
+    "peak": "the highest loss measured along the path in the escape",
     "arrival": "where the loss first came within 10 % of the end's",
 }
 """What the point between best and end is, by its name."""

@@ -25,6 +25,8 @@ from landscape.store.trajectories.trajectory import Trajectory
 
 MOST_PATH_POINTS = 200
 """So many of a path's rows get their true loss and the loss at their projection."""
+PEAKS = 8
+"""So many rows with the highest batch losses are among them."""
 APART = 2**24
 """Bytes of weights up to which rows are measured side by side, a thread each."""
 
@@ -234,13 +236,25 @@ def _measured(
 
 
 def measured_rows(trajectory: Trajectory) -> list[int]:
-    """The at most 200 rows of a path that get losses: spread evenly, start, best and end in."""
-    marked = {0, *(trajectory.row(name) for name in ("best", "final"))}
-    room = MOST_PATH_POINTS - len(marked)
+    """The at most 200 rows of a path that get losses: spread evenly, start, best and end in.
+
+    So are those at which batches had the highest losses: the peak of an escape may last one step.
+    """
     count = len(trajectory.step)
     if count <= MOST_PATH_POINTS:
         return list(range(count))
+    marked = {0, *(trajectory.row(name) for name in ("best", "final")), *_highest(trajectory)}
+    room = MOST_PATH_POINTS - len(marked)
     return sorted(marked | set(np.linspace(0, count - 1, room).round().astype(int).tolist()))
+
+
+def _highest(trajectory: Trajectory) -> list[int]:
+    """The rows whose batches had the highest losses; none where these weren't recorded."""
+    batches = trajectory.scalars().get("batch_loss", np.empty(0))
+    rows = np.flatnonzero(trajectory.step < len(batches))
+    losses = batches[trajectory.step[rows]]
+    rows, losses = rows[np.isfinite(losses)], losses[np.isfinite(losses)]
+    return [int(row) for row in rows[np.argsort(losses)[::-1][:PEAKS]]]
 
 
 def marks(track: Track, path: Path) -> tuple[Point, ...]:

@@ -197,7 +197,7 @@ def test_lines_before_the_first_weights_inside_are_explained_where_there_are_som
 @pytest.mark.parametrize(
     ("name", "loss", "said"),
     [
-        ("peak", 9.0, "peak: the highest loss recorded in the escape"),
+        ("peak", 9.0, "peak: the highest loss measured along the path in the escape"),
         ("peak", 2.31, "peak: where the loss first came within 10 % of the end's"),
         ("arrival", 2.31, "arrival: where the loss first came within 10 % of the end's"),
     ],

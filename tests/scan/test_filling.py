@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from landscape.plane import project
 from landscape.scan import PointEvaluator, empty, fill, grid, marks, trace
 from landscape.scan.paths import Track, measured_rows
 from landscape.store.scans.records import Scan
+from landscape.store.trajectories.trajectory import Trajectory
 
 NAMES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
@@ -239,6 +241,18 @@ def test_at_most_200_rows_of_a_path_are_measured(problem, planted):
     np.testing.assert_array_equal(path.true_loss[rows], trajectory.measures["train_loss"][rows])
     assert len(path.xy) == 451
     assert np.isfinite(path.xy).all()
+
+
+def test_where_batches_had_the_highest_losses_a_path_is_measured(problem, planted):
+    made = problem()
+    weights = np.random.default_rng(0).standard_normal((451, 43))
+    batches = np.ones(451)
+    batches[[101, 206, 303]] = 9.0, np.inf, 5.0
+    trajectory = planted(made, weights).trajectory
+    with patch.object(Trajectory, "scalars", return_value={"batch_loss": batches}):
+        rows = measured_rows(trajectory)
+    assert {101, 303} <= set(rows)
+    assert len(rows) <= 200
 
 
 @pytest.mark.parametrize(("count", "measured"), [(199, 199), (200, 200), (201, 200)])

@@ -80,8 +80,8 @@ def caption(found: Diagnosed) -> str:
     ]
     sentences = [
         f"Curvature of run {found.name}. Batch sharpness "
-        f"E[gᵀHg]/E|g|² over {batch.batches} batches of {batch.batch_size:,}, ± two standard errors: "
-        f"{_highest_and_last(values, batch.value)}."
+        f"E[gᵀHg]/E|g|² over {batch.batches} batches of {batch.batch_size:,}, ± two standard "
+        f"errors: {_highest_and_last(values, batch.value)}."
     ]
     if top is not None:
         largest = top.eigenvalues[:, 0]
