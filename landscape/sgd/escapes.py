@@ -134,18 +134,22 @@ class Course:
 
     @property
     def wandered(self) -> float | None:
-        """The median of its losses between the lowest and leaving; None where that isn't away."""
-        if self.left is None or self.left <= self.best + 1:
+        """The median of its losses from the lowest on while it still came back below `level`.
+
+        None where that isn't above `level`: it stayed near, or what rose above it stayed there.
+        """
+        near = np.flatnonzero(self.loss[: self.left] <= self.level)
+        if self.left is None or not len(near) or near[-1] <= self.best:
             return None
-        median = float(np.median(self.loss[self.best + 1 : self.left]))
+        median = float(np.median(self.loss[self.best + 1 : near[-1] + 1]))
         return median if self.level < median < self.ending.end else None
 
     @property
     def leaving(self) -> float:
         """The loss that a training from one of its rows ends above, if it leaves as the run did.
 
-        `level`; of a run that wandered above that before it left for good, halfway from there to
-        its end: a training that wanders as the run did hasn't left.
+        `level`; of a run that wandered above that and came back before it left for good, halfway
+        from there to its end: a training that wanders as the run did hasn't left.
         """
         return self.level if self.wandered is None else (self.wandered + self.ending.end) / 2
 

@@ -207,10 +207,7 @@ def _tried_from(case: OutcomeCase, start: str, place: StartPlace) -> Items:
     level, name, where = case.course.leaving, place.item, place.where
     sides = STAYS if start in LEAVING else LEARNS
     branches = [b for b in case.evidence.measured.branches if b.start == start]
-    if lasted := [b.epochs for b in branches if not math.isnan(b.epochs)]:
-        found[f"epochs_from_{name}"] = Item(
-            lasted[0], None, f"epochs of each training from the {where}"
-        )
+    found |= _durations(case, branches, place)
     if control := _from(case, start, "control"):
         found[f"control_from_{name}"] = held(
             _median(control),
@@ -250,6 +247,20 @@ def _tried_from(case: OutcomeCase, start: str, place: StartPlace) -> Items:
         found[f"rate_{rate:g}_from_{name}"] = held(
             _median(same), level, f"loss at the end with η = {rate:g} from the {where}", **sides
         )
+    return found
+
+
+def _durations(case: OutcomeCase, branches: Sequence[Trained], place: StartPlace) -> Items:
+    """How long trainings from a place lasted, and where that is shorter how long the run took."""
+    known = [b for b in branches if not math.isnan(b.epochs)]
+    if not known:
+        return {}
+    first, name, where = known[0], place.item, place.where
+    what = f"epochs of each training from the {where}"
+    found: Items = {f"epochs_from_{name}": Item(first.epochs, None, what)}
+    if first.start in LEAVING and (took := _took(case, first)) > first.epochs:
+        what = f"epochs that the run took from the {where} to leave, longer than these lasted"
+        found[f"took_from_{name}"] = Item(took, None, what)
     return found
 
 
@@ -321,13 +332,17 @@ def _too_few_orders(case: OutcomeCase, start: str) -> list[str]:
 
 def _lasted(case: OutcomeCase, tried: Trained) -> str:
     """That a training was shorter than the run took from there to leave; empty if it wasn't."""
-    left = departure(case.evidence, case.course)
-    if math.isnan(tried.epochs) or left is None:
-        return ""
-    took = (left - tried.start_step) / case.evidence.setup.steps_per_epoch
-    if took <= tried.epochs:
+    took = _took(case, tried)
+    if not took > tried.epochs:
         return ""
     return f": trainings lasted {tried.epochs:.3g} epochs, the run took {took:.3g} to leave"
+
+
+def _took(case: OutcomeCase, tried: Trained) -> float:
+    """How many epochs the run took to leave from where a training began; NaN if it didn't."""
+    left = departure(case.evidence, case.course)
+    steps = math.nan if left is None else left - tried.start_step
+    return steps / case.evidence.setup.steps_per_epoch
 
 
 def _from(case: OutcomeCase, start: str, kind: str) -> list[Trained]:

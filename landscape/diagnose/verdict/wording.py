@@ -120,6 +120,9 @@ def _of_an_escape(verdict: Verdict) -> Statement:
         why = "from its snapshots it doesn't leave again in its own order of batches"
         others = [_orders_left(verdict, name) for name in controls if _left_share(verdict, name)]
         why += f"; {' and '.join(others)} do" if others else ""
+        # From there the control's steps are the run's own, as its velocity is known.
+        if (took := number_of(verdict, "took_from_best")) is not None:
+            remedy = Remedy("diagnose", {"epochs": math.ceil(took) + 1})
     elif not lower:
         why = "from its snapshots it leaves again, but no lower rate was tried"
     elif not all(is_below(item.value, item.threshold) for item in lower):

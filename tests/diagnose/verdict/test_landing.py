@@ -135,7 +135,7 @@ def test_too_few_orders_leave_it_open():
 def test_a_training_that_wanders_as_the_run_did_has_not_left():
     loss = planted.noisy(planted.decay(200, 0.45), 0)
     loss[30:120] = planted.noisy(np.full(90, 1.1), 0, 0.05)
-    loss[119] = 2.0  # away already: nothing can leave from there
+    loss[118], loss[119] = 0.5, 2.0  # back once more; away already
     loss[120:] = planted.noisy(np.full(80, planted.L0), 0, 0.002)
     run = planted.run(loss, 0.9, end=planted.DEAD)
     course = course_of(run)
@@ -151,11 +151,17 @@ def test_a_training_that_wanders_as_the_run_did_has_not_left():
     stayed = decide(changed(run, branches=wandering))
     assert (stayed.also, stayed.confidence) == ((), "observation")
     assert stayed.items["left_again_from_best"].value == 0.0
+    loss[30:120] = planted.noisy(np.full(90, 1.1), 0, 0.05)  # of which nothing comes back
+    course = course_of(planted.run(loss, 0.9, end=planted.DEAD))
+    assert (course.wandered, course.leaving) == (None, course.level)
+    assert after_escape.before_onset(subject, course) == 29
 
 
 def test_nothing_follows_where_the_control_does_not_leave():
     found = escaped_with(planted.tried(best=10, onset=10, control=0.4))
     assert (found.also, found.confidence) == ((), "observation")
+    assert found.items["took_from_best"].value == 21.5
+    assert "took_from_onset" not in found.items  # trainings were longer
     [first, second] = found.caveats
     # The onset is at row 63, step 315; an epoch is 10 steps.
     assert first == (

@@ -26,7 +26,7 @@ from landscape.errors import LandscapeError
 from landscape.quantities import number, percent
 from landscape.store.measured.trainings import Trained
 from landscape.store.strict import dumps
-from landscape.store.verdicts import CONFIDENCE
+from landscape.store.verdicts import CONFIDENCE, Remedy
 
 from .. import planted_outcomes
 
@@ -79,7 +79,7 @@ def test_the_headline_is_of_the_answers(name):
             0.05,
             0.05,
             "from its snapshots it doesn't leave again in its own order of batches.",
-            None,
+            Remedy("diagnose", {"epochs": 21}),  # trainings were shorter than the run took
         ),
         (None, None, "no training from its snapshots tried a lower one.", INTERVENE),
     ],
