@@ -162,7 +162,8 @@ def _two_means(problem: Problem) -> list[str]:
     """Says by how much steps minimise something else than is measured; nothing below a per cent.
 
     Batches whose samples count differently: their ratios' mean isn't the ratio over all. From the
-    first few hundred samples.
+    first few hundred samples, in whole batches: a last one with fewer samples, others each epoch,
+    pulls steps nowhere.
     """
     how = objective(problem)
     if how.counts_all or how.by_batch:
@@ -171,7 +172,8 @@ def _two_means(problem: Problem) -> list[str]:
     model = problem.model
     data = Samples(problem.train, next(model.parameters()).device)
     with how.measuring(model):
-        parts = data.numbered(size, min(len(data), MOST_STEPS * size))
+        whole = min(len(data) // size, MOST_STEPS) * size
+        parts = data.numbered(size, whole or len(data))
         found = [how.values(model, batch)[LOSS] for batch in parts]
     counts = torch.stack([one.counts().sum() for one in found])
     losses = torch.stack([one.a.detach().sum() for one in found])
@@ -182,9 +184,10 @@ def _two_means(problem: Problem) -> list[str]:
     if abs(of_steps - over_all) <= APART * abs(over_all):
         return []
     return [
-        f"Batches of {size} count differently: the loss over all samples is {over_all:.4g}, the "
-        f"mean of the batches' losses, which steps minimise, {of_steps:.4g}; "
-        'reduction="batch" measures that.'
+        f"Batches of {size} count differently, by their samples' weights: the loss over all "
+        f"samples, which is what figures show, is {over_all:.4g}, the mean of the batches' losses, "
+        f"which steps minimise, {of_steps:.4g}. That is no fault; give the problem "
+        'reduction="batch" if figures are to show the latter.'
     ]
 
 

@@ -308,8 +308,9 @@ def _check_data(problem: Problem, record: Mapping[str, Any], folder: Path) -> No
         if watched and (drawn := _drawn_anew(problem, data is problem.train, found)):
             raise LandscapeError(
                 f"the problem's {name} data must be what run {folder} was trained with, but "
-                f"{drawn} draws it anew with every seed; have it draw from a generator of its own, "
-                "torch.Generator().manual_seed(0), and train again"
+                f"{drawn} draws it anew with every seed; give a function that first seeds as the "
+                "training did (torch.manual_seed(1), say); where that can't be known, have it draw "
+                "from a generator of its own, torch.Generator().manual_seed(0), and train again"
             )
         raise LandscapeError(
             f"the problem's {name} data must be what run {folder} was trained with, "

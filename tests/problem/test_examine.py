@@ -752,9 +752,10 @@ def test_two_means_that_differ_are_told():
         model.weight[1, 0] = 1.0
     one, rest = math.log(1 + math.exp(4)), math.log(2)
     assert notes(Problem(model, (inputs, labels))) == (
-        f"Batches of 32 count differently: the loss over all samples is "
-        f"{(one + 32 * rest) / 33:.4g}, the mean of the batches' losses, which steps minimise, "
-        f'{(one + rest) / 2:.4g}; reduction="batch" measures that.',
+        "Batches of 32 count differently, by their samples' weights: the loss over all samples, "
+        f"which is what figures show, is {(one + 32 * rest) / 33:.4g}, the mean of the batches' "
+        f"losses, which steps minimise, {(one + rest) / 2:.4g}. That is no fault; give the problem "
+        'reduction="batch" if figures are to show the latter.',
     )
     assert notes(Problem(model, (inputs, labels), reduction="batch", batch_size=32)) == (
         "The loss is the mean over fixed batches of 32 samples.",
@@ -763,6 +764,14 @@ def test_two_means_that_differ_are_told():
     assert notes(Problem(model, (inputs, nothing))) == (
         "Nothing counts: all labels are ignored, or all weights are 0.",
     )
+
+
+def test_a_last_batch_of_fewer_samples_is_no_other_mean():
+    """Thirty-two samples that are met and eight that aren't: plain losses, which count alike."""
+    inputs, targets = torch.zeros(40, 1), torch.zeros(40, 1)
+    targets[32:] = 3.0
+    loss = lambda o, t: (o - t).square()  # noqa: E731
+    assert notes(Problem(nn.Linear(1, 1), (inputs, targets), loss=loss)) == ()
 
 
 def test_a_sample_without_a_loss_is_found():

@@ -370,14 +370,19 @@ def test_data_that_is_drawn_anew_is_explained(tmp_path):
     """Watched in a script that called the function, then given with --problem."""
     (tmp_path / "mine.py").write_text(UNSEEDED)
     spec = f"{tmp_path / 'mine.py'}:data"
-    torch.manual_seed(123)
     watched = replace(load(spec, seed=9), source=None)
     record = to_record(watched, tmp_path)
     assert refused(record, tmp_path, problem=load(spec)) == (
         f"the problem's training data must be what run {tmp_path} was trained with, but {spec} "
-        "draws it anew with every seed; have it draw from a generator of its own, "
-        "torch.Generator().manual_seed(0), and train again"
+        "draws it anew with every seed; give a function that first seeds as the training did "
+        "(torch.manual_seed(1), say); where that can't be known, have it draw from a generator of "
+        "its own, torch.Generator().manual_seed(0), and train again"
     )
+    # What the message says first is enough: this is the problem that was trained.
+    again = "def again():\n    torch.manual_seed(9)\n    return data()\n"
+    (tmp_path / "again.py").write_text(f"{UNSEEDED}\n{again}")
+    same = load(f"{tmp_path / 'again.py'}:again")
+    assert from_record(record, tmp_path, problem=same) is same
     # With a generator of its own it is other data that is told.
     seeded = UNSEEDED.replace("(30, 4)", "(30, 4, generator=torch.Generator().manual_seed(0))")
     (tmp_path / "mine.py").write_text(seeded)
