@@ -202,11 +202,16 @@ def _opened(path: Path) -> Iterator[Vetted]:
     try:
         file = _open(path)
     except OSError as error:
-        raise LandscapeError(
-            f"{path} must be an HDF5 file, got one that can't be read as such: {error}"
-        ) from error
+        # HDF5's own words say more only where it is one.
+        got = f"one that can't be read as such: {error}" if is_hdf5(path) else "one that isn't"
+        raise LandscapeError(f"{path} must be an HDF5 file, got {got}; {remedy(path)}") from error
     with file, whole(path):
         yield file
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a file begins as HDF5 files do."""
+    return bool(h5py.is_hdf5(path))
 
 
 @contextmanager

@@ -165,8 +165,8 @@ def read(folder: Path) -> Run:
             )
         if folder.exists():
             raise LandscapeError(
-                f"a run must be a folder, got {folder}, which is a file; give the folder that "
-                "holds run.json"
+                f"a run must be a folder, got {folder}, which is a file; give "
+                f"{folder_around(folder) or 'the folder that holds run.json'}"
             )
         raise LandscapeError(
             f"a run must be a folder, got {folder}, which doesn't exist{_else(folder)}"
@@ -196,6 +196,13 @@ def read(folder: Path) -> Run:
         )
     _check_links(folder)
     return Run(folder, record)
+
+
+def folder_around(file: Path) -> Path | None:
+    """The run's or sweep's folder that a file was taken from; None if it lies in none."""
+    around = (file.parent, file.parent.parent)
+    kinds = ("run.json", "sweep.json")
+    return next((one for one in around if any((one / kind).is_file() for kind in kinds)), None)
 
 
 def _else(folder: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from landscape.errors import LandscapeError
 from landscape.store import run, sweep_folder
 from landscape.store.exchange import li, valley_tables
-from landscape.store.hdf5 import opened
+from landscape.store.hdf5 import is_hdf5, opened
 from landscape.store.run import Run
 from landscape.store.scans import scanfile, valleyfile
 from landscape.store.scans.records import Scan
@@ -52,6 +52,13 @@ def load_scanned(path: Path) -> Scan | Valley:
     """
     if path.suffix == ".npz":
         return valley_tables.read_arrays(path)
+    if path.suffix != ".h5" and path.is_file() and not is_hdf5(path):
+        around = run.folder_around(path)
+        raise LandscapeError(
+            "what is given must be a run's or a sweep's folder, a scan's file (RUN/scans/NAME.h5) "
+            f"or a surface file of Li et al.'s scripts, got {path}, none of them"
+            + (f"; give {around}" if around is not None else "")
+        )
     with opened(path, shows=True) as file:
         ours, sliced = "format" in file.attrs, valleyfile.is_valley(file)
     if sliced:

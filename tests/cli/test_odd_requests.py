@@ -307,6 +307,36 @@ def test_a_file_is_no_run_and_is_said_to_be_one(landscape, tmp_path):
         )
 
 
+NEEDS_FOLDER = (("scan",), ("diagnose",), ("report",), ("compare", "before"))
+SHOWS = (("view", "--no-open"), ("render",), ("info",), ("export", "--to", "csv"))
+
+
+@pytest.mark.parametrize("inside", ["run.json", "verdict.json", "figures/loss.png"])
+def test_a_file_of_a_run_in_place_of_its_folder(landscape, tmp_path, inside):
+    """Each command says what is wrong, and which folder to give."""
+    run = tmp_path / "run"
+    (run / "figures").mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    file = run / inside
+    file.write_text("{}")
+    for command in NEEDS_FOLDER:
+        result = landscape(*(file if word == "before" else word for word in command), file)
+        assert result.err == (
+            f"landscape: error: a run must be a folder, got {file}, which is a file; give {run}\n"
+        )
+    for command in SHOWS:
+        result = landscape(*command, file)
+        assert (result.code, result.out) == (1, "")
+        assert result.err == (
+            "landscape: error: what is given must be a run's or a sweep's folder, a scan's file "
+            "(RUN/scans/NAME.h5) or a surface file of Li et al.'s scripts, "
+            f"got {file}, none of them; give {run}\n"
+        )
+    elsewhere = tmp_path / "notes.txt"
+    elsewhere.write_text("none")
+    assert landscape("view", elsewhere).err.endswith(f"got {elsewhere}, none of them\n")
+
+
 def test_a_run_that_began_with_nan_has_no_landscape(landscape, tmp_path):
     (tmp_path / "own.py").write_text(MODELS)
     run = tmp_path / "run"

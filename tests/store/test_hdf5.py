@@ -126,8 +126,8 @@ def test_file_that_is_not_hdf5(tmp_path, content):
     if content == "half":
         start = f"{path} must be as it was written, its checksum differs; put it back from a copy"
     else:
-        start = f"{path} must be an HDF5 file, got one that can't be read as such: "
-    assert refused(path).startswith(start)  # What follows are HDF5's words.
+        start = f"{path} must be an HDF5 file, got one that isn't; put it back from a copy"
+    assert refused(path).startswith(start)
     assert "\n" not in refused(path)
 
 
