@@ -10,7 +10,7 @@ import numpy as np
 from landscape.diagnose.course import course_of, departure
 from landscape.diagnose.items import Value
 from landscape.diagnose.left_again import outcomes, sequential_test
-from landscape.diagnose.motion.deciding import INTERVENE
+from landscape.diagnose.motion.deciding import INTERVENE, NOTHING
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.outcome_names import (
     ALSO,
@@ -404,9 +404,12 @@ def _whether(asked: Asked, found: Overfitting) -> str:
         return "No, the validation loss hasn't risen from its lowest."
     item = verdict.evidence.get("validation_rise")
     if item is None and verdict.verdict == "escaped":
-        return "Undetermined: an escape lifts the training loss too."
+        return f"Undetermined: an escape lifts the training loss too, and {NOTHING}."
     if item is None or not isinstance(item.value, float) or not isinstance(item.threshold, float):
-        return "Undetermined: it is judged where a run has learned and ends near its best."
+        return (
+            "Undetermined: it is judged where a run has learned and ends near its best; only a run "
+            "that does so tells."
+        )
     times_lowest = f"the validation loss ends at {number(item.value)} times its lowest"
     if "overfitting" in verdict.also:
         return f"Yes: {times_lowest}, clear of its noise."

@@ -124,8 +124,8 @@ def test_overfitting_is_set_beside_the_jump():
     text = asked(evidence)["1.8"][0]
     least = f"{rows.validation_loss.min():.3g}"
     assert text.startswith(
-        "Undetermined: an escape lifts the training loss too. The validation loss was lowest, "
-        f"{least}, at step {lowest}"
+        "Undetermined: an escape lifts the training loss too, and nothing that this tool does would "
+        f"decide it. The validation loss was lowest, {least}, at step {lowest}"
     )
     assert f", {500 - lowest} steps before it left." in text
 
@@ -148,6 +148,17 @@ def test_overfitting_is_answered_by_a_word_first(ends, noise, said):
     validation[50::2] += noise  # never below what it is without
     rows = replace(rows, validation_loss=validation)
     assert asked(replace(evidence, rows=rows))["1.8"][0].startswith(said)
+
+
+@pytest.mark.parametrize("make", [outcomes.dead_plateau, outcomes.late_spike, outcomes.one_more])
+def test_overfitting_that_cannot_be_judged_says_what_would_tell(make):
+    evidence = make(0, 0.0)
+    rising = np.linspace(2.4, 2.9, len(evidence.rows.step))
+    text = asked(replace(evidence, rows=replace(evidence.rows, validation_loss=rising)))["1.8"][0]
+    assert text.startswith(
+        "Undetermined: it is judged where a run has learned and ends near its best; only a run "
+        "that does so tells. The validation loss was lowest, 2.4, at step 0"
+    )
 
 
 def test_a_loss_that_still_falls_ends_at_its_last_and_swings_about_its_way():
