@@ -83,16 +83,17 @@ def _bounces(case: OutcomeCase, items: Items) -> bool | None:
         len(ended),
         limits.bouncing_excursions,
         "excursions above the lowest loss so far that ended",
-        "at or above: bouncing, if they take up enough rows"
+        "at or above: bouncing on the way, if they take up enough rows"
         if many
         else "below: too few for bouncing",
     )
     items["excursion_share"] = held(
         sum(each.rows for each in ended) / rows,
         limits.bouncing_share,
-        "share of the rows after learning in excursions",
-        below="too few rows for bouncing",
-        above="enough rows for bouncing",
+        "share of the rows after learning in excursions"
+        + (", up to where it left" if course.left is not None else ""),
+        below="too few rows for bouncing on the way",
+        above="bouncing on the way, if in enough excursions",
     )
     if course.left is None:
         apart = _apart(course)[-max(1, len(course.loss) // LATE) :]

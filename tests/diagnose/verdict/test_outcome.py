@@ -109,6 +109,25 @@ def test_what_happened_on_the_way_stands_beside_the_name(name, landing, also):
         assert set(also) <= set(found.also)
 
 
+@pytest.mark.parametrize(("rows", "bounces"), [(2, False), (4, True)])
+def test_a_run_that_bounced_on_the_way_may_escape(rows, bounces):
+    """Five excursions, over less and more than a tenth of what follows learning, then away."""
+    loss = planted.noisy(planted.decay(200, 0.3), 0)
+    for at in range(40, 140, 20):
+        loss[at : at + rows] = 1.8
+    loss[150:] = planted.noisy(np.full(50, 1.6), 1, 0.02)
+    evidence = planted.run(loss, 0.0)
+    course = course_of(evidence, LIMITS)
+    found = decide(evidence)
+    assert (found.name, course.left) == ("escaped", 150)
+    assert ("bouncing" in found.also) == bounces
+    share = found.items["excursion_share"]
+    assert share.value == pytest.approx(5 * rows / (150 - course.learned))
+    assert share.meaning.endswith(", up to where it left")
+    said = "above: bouncing on the way" if bounces else "below: too few rows for bouncing on the way"
+    assert share.side.startswith(said)
+
+
 @pytest.mark.parametrize(
     ("lost", "expected"), [(0.004, "learned"), (0.03, "undetermined"), (0.2, "escaped")]
 )
