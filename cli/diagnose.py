@@ -109,9 +109,8 @@ def diagnose(
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="How long each of these trainings lasts at most.",
+            help="How long each training from the run's snapshots lasts at most.",
             show_default="15; replicas as --budget allows",
-            rich_help_panel=TRAIN,
         ),
     ] = None,
     budget: Annotated[
@@ -128,7 +127,6 @@ def diagnose(
         typer.Option(
             help="After an escape, the most other batch orders tried from each place: as many as "
             "decide whether it is unstable, usually 7 to 16.",
-            rich_help_panel=TRAIN,
         ),
     ] = 40,
     curve: Annotated[

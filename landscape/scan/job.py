@@ -84,7 +84,7 @@ class Job:
         return {
             "grid points": 0 if scan.complete else int((~scan.measured).sum()),
             "points on a subset": int(subset.sum()),
-            "for a coreset": self._on_few(),
+            "on few samples": self._on_few(),
             "points along further directions": int(further.sum()),
             "points on rays": crossings.most(scan),
             "path points": sum(len(measured_rows(track.trajectory)) for track in self.tracks),

@@ -135,7 +135,7 @@ def test_what_a_coreset_takes_is_in_the_total():
         replace(started, measured=there, certificate=None, settings={}),
         Evaluation(tolerance=0.01),
     )
-    assert f"{-(-31 * 31 // coreset.SHARE)} for a coreset" in job.counted
+    assert f"{-(-31 * 31 // coreset.SHARE)} on few samples" in job.counted
     assert Job(whole, job.scan, Evaluation(tolerance=0.01, samples=200)).total < job.total
 
 

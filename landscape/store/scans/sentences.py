@@ -258,23 +258,23 @@ def ready(scan: Scan, mistrust: str = "", names: Sequence[str] = ("training",)) 
     found += filter(None, [uneven(scan)])
     moving = [path for path in scan.paths if np.isfinite(path.share_in_plane)]
     if len(moving) == 1 and scan.is_line:
-        held, chance = percent(moving[0].share_in_plane), percent(moving[0].chance)
         found.append(
-            f"Marks are weights of the training, projected: the line holds {held} of its path's "
-            f"variance (a random one would hold {chance}){_behind(mistrust)}."
+            "Marks are weights of the training, projected: the line holds "
+            f"{percent(moving[0].share_in_plane)} of its path's variance"
+            f"{_beside_chance(scan, moving[0])}{_behind(mistrust)}."
         )
     elif moving and scan.path_is_a_dot:
         held = " and ".join(percent(path.share_in_plane) for path in moving)
         found.append(
             f"On it the training's path is a dot or little more: the plane holds {held} of its "
-            f"variance (a random one would hold {percent(moving[0].chance)}) and shows what lies "
-            f"around these weights{_behind(mistrust)}."
+            f"variance{_beside_chance(scan, moving[0])} and shows what lies around these weights"
+            f"{_behind(mistrust)}."
         )
     elif len(moving) == 1:
         held = f"{percent(moving[0].share_in_plane)} of its variance"
         found.append(
-            f"The training's path is projected: the plane holds {held} (a random one would hold "
-            f"{percent(moving[0].chance)}){_behind(mistrust)}."
+            f"The training's path is projected: the plane holds {held}"
+            f"{_beside_chance(scan, moving[0])}{_behind(mistrust)}."
         )
     elif moving:
         shares = [percent(path.share_in_plane) for path in moving]
@@ -292,6 +292,13 @@ def ready(scan: Scan, mistrust: str = "", names: Sequence[str] = ("training",)) 
 
 def _events(scan: Scan) -> list[Event]:
     return [event for path in scan.paths for event in path.events]
+
+
+def _beside_chance(scan: Scan, path: Path) -> str:
+    """What a random plane holds on average, beside one that isn't random itself."""
+    if all(label.startswith("random direction") for label in scan.plane.labels):
+        return ""
+    return f" (a random one would hold {percent(path.chance)})"
 
 
 def _behind(mistrust: str) -> str:

@@ -124,7 +124,7 @@ def test_a_run_that_bounced_on_the_way_may_escape(rows, bounces):
     share = found.items["excursion_share"]
     assert share.value == pytest.approx(5 * rows / (150 - course.learned))
     assert share.meaning.endswith(", up to where it left")
-    said = "above: bouncing on the way" if bounces else "below: too few rows for bouncing on the way"
+    said = "above: bouncing on the way," if bounces else "below: too few rows for bouncing on"
     assert share.side.startswith(said)
 
 

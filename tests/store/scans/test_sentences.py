@@ -19,8 +19,8 @@ def test_the_caption_of_a_random_plane(planted):
     assert sentences.caption(planted.random()) == (
         "Training loss on the plane through the final weights (step 4,500) of run high-lr "
         "(x: random direction 1; y: random direction 2). On it the training's path is a dot "
-        "or little more: the plane holds 0.004 % of its variance (a random one would hold "
-        "0.0083 %) and shows what lies around these weights.\n\n"
+        "or little more: the plane holds 0.004 % of its variance and shows what lies around these "
+        "weights.\n\n"
         "Mean loss over 1,437 training and 360 validation samples on a plane of kind random "
         "through the final weights (step 4,500) of run high-lr (1f2e). "
         "Axes: x: random direction 1 (filter-normalized units; 1 = 3.21 in weight space); "
@@ -34,6 +34,19 @@ def test_the_caption_of_a_random_plane(planted):
         "Command: landscape scan runs/high-lr. "
         "Versions: landscape 0.1.0, torch 2.13.0, numpy 2.4.6."
     )
+
+
+def test_what_a_random_plane_would_hold_stands_beside_one_that_is_not(planted):
+    scan = planted.random()
+    sharp = replace(scan.plane, labels=("sharpest direction", "random direction"))
+    beside = "(a random one would hold 0.0083 %)"
+    assert beside not in sentences.ready(scan)
+    assert f"0.004 % of its variance {beside} and shows" in sentences.ready(
+        replace(scan, plane=sharp)
+    )
+    wide = replace(scan.paths[0], xy=scan.paths[0].xy * 40)
+    assert beside not in sentences.ready(replace(scan, paths=(wide,)))
+    assert f"{beside}." in sentences.ready(replace(scan, paths=(wide,), plane=sharp))
 
 
 def test_a_longer_path_is_a_line_and_a_loss_that_is_orders_higher_is_explained(planted):
