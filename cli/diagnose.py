@@ -40,6 +40,7 @@ WHAT = "What is measured"
 TRAIN = "Interventions"
 BUDGET = "10min"
 LINES = "Where lines are drawn"
+PRINTED = "What is printed"
 
 
 def diagnose(
@@ -141,6 +142,7 @@ def diagnose(
         int,
         typer.Option(
             help="Train so many at a time, in processes that share the threads.",
+            rich_help_panel=TRAIN,
         ),
     ] = 1,
     scheduler: Annotated[
@@ -188,7 +190,9 @@ def diagnose(
         ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print verdict.json instead.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=PRINTED)
+    ] = False,
 ) -> None:
     """Say what SGD did: what became of the loss, how the weights move, and on what evidence.
 

@@ -13,7 +13,7 @@ from landscape_cli.main import app
 MATTER = {
     "train": "model data problem optimizer lr momentum epochs output resume",
     "scan": "plane at also size extent exact problem resume",
-    "diagnose": "only twin no-intervene budget curve evidence workers problem json quiet",
+    "diagnose": "only twin no-intervene epochs budget orders curve problem evidence json",
     "render": "kind output format scan reproduce width theme log quiet",
 }
 MOST = 10

@@ -247,12 +247,6 @@ def test_the_help_names_every_part(landscape):
     assert places == sorted(places)
 
 
-def test_the_help_has_the_options_that_the_readme_and_messages_name(landscape):
-    shown = landscape("diagnose", "--help").out
-    options = ("--only", "--no-intervene", "--epochs", "--orders", "--budget", "--evidence")
-    assert [name for name in options if f" {name} " not in shown] == []
-
-
 MINE = """
 import torch
 from landscape.problem import Problem
