@@ -42,7 +42,7 @@ def render(
             "-k",
             help="One or several: contour, surface, curve, measures, path, valley, slats, map "
             "(several on one scale), film, loss; of a diagnosed run distances, two-time, msd, "
-            "barriers, sharpness, units, replicas, layers, coefficient, instability; of a "
+            "barriers, sharpness, units, trainings, layers, coefficient, instability; of a "
             "diagnosed sweep outcomes.",
             show_default="what fits: of a run loss, its diagnosis and all of its scans",
         ),

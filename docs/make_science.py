@@ -32,7 +32,7 @@ EVERY = (*REGIMES, "resnet", "fashion-cnn")
 LONG_BESIDE = ("tanh",)
 RENDERED = {
     "science-dying": ("late-escape/seed0", "units"),
-    "science-again": ("late-escape/seed0", "replicas"),
+    "science-again": ("late-escape/seed0", "trainings"),
 }
 LONG_RENDERED = {
     "science-distances": ("momentum-same-rate/seed0", "distances"),

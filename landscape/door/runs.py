@@ -290,7 +290,7 @@ class HeldRun:
 
     @speaking_python
     def figure(self, kind: str, **style: Any) -> PrintedFigure:
-        """Draw loss, or what a diagnosis measured: distances, msd, sharpness, units, replicas, ...
+        """Draw loss, or what a diagnosis measured: distances, msd, sharpness, units, trainings, ...
 
         Raises:
             LandscapeError: no such kind, or what it shows wasn't measured.

@@ -21,8 +21,8 @@ from landscape.draw.diagnosis import (
     instability,
     layers,
     msd,
-    replicas,
     sharpness,
+    trainings,
     two_time,
     units,
 )
@@ -95,8 +95,8 @@ class FigureKind:
     """``caption(subject)``; None: what there is to say of any scan or run."""
     ready: Callable[[Any, Drawn], str] | None = None
     """``ready(subject, drawn)``, what a paper prints; None: the caption's first paragraph."""
-    around: Callable[[Drawn], str] = lambda drawn: ""
-    """What stands above it and beneath it; follows ``ready``, once for several subjects."""
+    around: Callable[[Sequence[Any], Drawn], str] = lambda subjects, drawn: ""
+    """What stands on it, above it and beneath it; follows ``ready``, once for all subjects."""
     reading: Callable[[Any, Drawn], str] = lambda subject, drawn: ""
     """What those colours, lines and bands are that were drawn, for a paper's reader."""
     parts: tuple[str, ...] = ()
@@ -182,7 +182,7 @@ KINDS: dict[str, FigureKind] = {
         valley,
         "the loss across the path, column by column",
         takes=(*PAGE, "cmap", "log", "cap", "path", "unit"),
-        around=readings.strips,
+        around=readings.around_columns,
         reading=readings.of_valley,
     ),
     "slats": FigureKind(
@@ -265,14 +265,14 @@ KINDS: dict[str, FigureKind] = {
         parts=("units",),
         reading=readings.of_units,
     ),
-    "replicas": FigureKind(
+    "trainings": FigureKind(
         "diagnosis",
-        replicas.replicas,
+        trainings.trainings,
         "what trainings from the run's snapshots did",
         takes=(*PAGE, "bare", "log", "cap"),
-        caption=replicas.caption,
+        caption=trainings.caption,
         parts=("interventions",),
-        reading=readings.of_replicas,
+        reading=readings.of_trainings,
     ),
     "layers": FigureKind(
         "diagnosis",

@@ -222,7 +222,8 @@ def _captions(kind: str, subjects: Sequence[Shown], drawn: Drawn) -> str:
     if "width" in drawn:
         read.append(rises.apart(one.rise for one in subjects if isinstance(one, Valley)))
     reading = " ".join(filter(None, dict.fromkeys(read)))
-    ready = " ".join(filter(None, [*(part.ready for part in parts), KINDS[kind].around(drawn)]))
+    around = KINDS[kind].around(subjects, drawn)
+    ready = " ".join(filter(None, [*(part.ready for part in parts), around]))
     return _written(CaptionParts(ready, reading, details))
 
 

@@ -74,7 +74,11 @@ def of_plane(scan: Scan, drawn: Drawn) -> str:
         HALFWAY,
         *_path(scan, drawn, "the path"),
         LOWEST,
-        ("losses", f"beneath, the loss of the path's own weights by training step{_dots(drawn)}"),
+        (
+            "losses",
+            f"beneath, the training loss of the path's own weights by training step{_on(drawn)}"
+            f"{_dots(drawn)}",
+        ),
         IN_TIME,
         BENT,
         CONSTANT,
@@ -124,6 +128,11 @@ def _grey(drawn: Drawn) -> str:
     """What is said of losses above the bar's end, in the plane."""
     border = ", behind a bold line" if "border" in drawn else ""
     return f" and grey beyond its end{border}" if "beyond" in drawn else ""
+
+
+def _on(drawn: Drawn) -> str:
+    """On which scale the strip beneath a plane is, where it isn't an even one."""
+    return ", on a logarithmic scale" * ("logarithmic" in drawn)
 
 
 def _dots(drawn: Drawn) -> str:
@@ -248,18 +257,33 @@ def of_valley(valley: Valley, drawn: Drawn) -> str:
     return " ".join(filter(None, (above, slices, strips)))
 
 
-def strips(drawn: Drawn) -> str:
-    """What stands above a valley's columns and beneath them, in one short sentence."""
+def around_columns(valleys: Sequence[Valley], drawn: Drawn) -> str:
+    """What stands on a valley's columns, above and beneath them, for a caption that stands alone.
+
+    `of_valley` says it at length.
+    """
+    risen = " or ".join(dict.fromkeys(valley.rise.short for valley in valleys))
+    on_them = listed(
+        drawn,
+        ("walls", f"short lines: where the loss has risen by {risen}"),
+        ("beyond", "grey: losses beyond the bar's end"),
+        ("lost", "triangles on columns: no sharp direction goes on"),
+        ("bands", "coloured bands: what happened, by name"),
+    )
     held = " against its stability bounds" * ("bounds" in drawn)
     sharpness = drawn & {"critical", "across", "eigenvalue", "batch"}
+    boxes = "; boxes: quartiles"
+    boxes += "; triangle up: farther than the columns" * ("farther" in drawn)
+    boxes += "; triangle down: nearer than was looked for" * ("nearer" in drawn)
     beneath = [
         ("length", "the direction's length ‖d‖"),
-        ("width", "the walls' distance r₀.₁"),
+        ("width", f"r₀.₁ (the short lines' median distance{boxes})"),
         (next(iter(sharpness), "critical"), f"sharpness{held}"),
         ("distances", "distances to earlier columns"),
     ]
     there = [words for part, words in beneath if part in drawn]
-    return f"Above: the run's loss{'; beneath: ' * bool(there)}{', '.join(there)}."
+    above = f"Above: the run's loss{'; beneath: ' * bool(there)}{', '.join(there)}."
+    return " ".join(filter(None, (on_them, above)))
 
 
 def _strips(drawn: Drawn, rise: Rise, rays: int) -> list[Part]:
@@ -378,7 +402,7 @@ def _steps(steps: NDArray[np.int64]) -> str:
     return ", ".join(f"{step:,}" for step in steps)
 
 
-def of_replicas(_: Diagnosed, drawn: Drawn) -> str:
+def of_trainings(_: Diagnosed, drawn: Drawn) -> str:
     """Of trainings from a run's snapshots."""
     return listed(
         drawn,

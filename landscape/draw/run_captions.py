@@ -6,7 +6,7 @@ import numpy as np
 
 from landscape.quantities import number
 from landscape.store.history import History
-from landscape.store.scans.sentences import constant_output, happened, made_by, training
+from landscape.store.scans.sentences import constant_output, happened, made_by, trained_as
 
 
 def caption_of_run(history: History) -> str:
@@ -64,5 +64,5 @@ def made_from(history: History) -> str:
 
 
 def _trained(history: History) -> str:
-    settings = training(history.settings)
-    return f"Training: {settings}." if settings else ""
+    how = {"settings": history.settings, "optimizer": history.optimizer}
+    return trained_as({"problem": history.problem, **how})

@@ -436,7 +436,7 @@ SECTIONS: dict[str, RunSection] = {
     "trainings": RunSection(
         "What trainings from its snapshots did",
         "Each begins at weights that the run recorded and changes one thing.",
-        lambda found: _figures(found, "replicas", "barriers"),
+        lambda found: _figures(found, "trainings", "barriers"),
     ),
     "distances": RunSection(
         "How far it went",

@@ -22,6 +22,7 @@ from landscape.scan.request import GridChoice
 from landscape.scan.speed.evaluator import PointEvaluator
 from landscape.scan.speed.options import Evaluation
 from landscape.store import provenance
+from landscape.store.run import Run
 from landscape.store.scans.records import Floats, Plane
 
 
@@ -112,10 +113,14 @@ class PlannedScan:
         return auto_ranges(plane, tracks, self.given.problem, self.grid, device=self.given.device)
 
 
-def made_by(device: str) -> dict[str, Any]:
-    """What a new scan's file says of the command, the versions and the device that make it."""
+def made_by(device: str, run: Run | None) -> dict[str, Any]:
+    """What a new scan's file says of the command, the versions and the device that make it.
+
+    And of how its ``run`` was trained.
+    """
     call = provenance.call()
     return {
+        **({} if run is None else {"training": run.training}),
         "command": provenance.command(),
         **({"call": call} if call else {}),
         "versions": provenance.versions(),

@@ -311,7 +311,7 @@ def _begun(
         constant_loss=planned.given.constant_loss,
         run_id="" if run is None else run.id,
         run_name="" if run is None else run.name,
-        provenance=made_by(planned.evaluation.device),
+        provenance=made_by(planned.evaluation.device, run),
         settings=planned.settings | {"extent_reason": reason},
     )
     if planned.given.choice.planes == 1:

@@ -129,7 +129,7 @@ def _begun(
         run_id=run.id,
         run_name=run.name,
         parameters=trajectory.size,
-        provenance=made_by(request.evaluation.device),
+        provenance=made_by(request.evaluation.device, run),
         settings=_settings(request)
         | {"extent_reason": reason, "from_snapshots": missing, "unit": choice.unit}
         | ({DROPS: True} if modes.drops(problem.model) else {})

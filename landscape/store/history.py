@@ -34,6 +34,10 @@ class History:
     """Training loss of the best constant output; NaN where nobody knows it."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Learning rate, momentum and so on, as in run.json."""
+    problem: Mapping[str, Any] = field(default_factory=dict)
+    """What sentences say of what was trained (`Run.training`),"""
+    optimizer: Mapping[str, Any] = field(default_factory=dict)
+    """and the optimizer of a loop of somebody's own."""
     samples: Mapping[str, int] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Command and versions."""
@@ -61,7 +65,7 @@ def of(run: Run, trajectory: Trajectory | None = None) -> History:
         LandscapeError: nothing was recorded, or a part of it is missing.
     """
     trajectory = run.trajectory if trajectory is None else trajectory
-    record = run.record
+    record, trained = run.record, run.training
     return History(
         name=run.name,
         run_id=run.id,
@@ -70,7 +74,9 @@ def of(run: Run, trajectory: Trajectory | None = None) -> History:
         batch_loss=trajectory.scalars()["batch_loss"],
         events=trajectory.events,
         constant_loss=constant_loss(run),
-        settings=dict(record.get("settings") or {}),
+        settings=trained["settings"],
+        problem=trained["problem"],
+        optimizer=trained.get("optimizer", {}),
         samples={"train": int(record["samples"])} if record.get("samples") else {},
         provenance={name: record[name] for name in ("command", "versions") if name in record},
     )

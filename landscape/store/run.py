@@ -39,6 +39,7 @@ AVERAGE = "average"
 """The folder, in a run's, with the run of its averaged weights."""
 PARTS = ("shards", "scans", "figures", "exports", "interventions", AVERAGE)
 """The folders that a run has, or gets."""
+SAID_OF_THE_PROBLEM = ("kind", "function", "path", "settings", "label_noise")
 INCOMING, REPLACED = "incoming", "replaced"
 """What lies beside a run's folder, hidden and with a process's number, while one replaces it."""
 
@@ -69,6 +70,16 @@ class Run:
     def id(self) -> str:
         """Unique to this training, whatever its folder is called."""
         return str(self.record["id"])
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What was trained and how, as far as sentences say it: parts of run.json."""
+        problem, own = self.record.get("problem") or {}, self.record.get("optimizer")
+        return {
+            "problem": {name: problem[name] for name in SAID_OF_THE_PROBLEM if name in problem},
+            "settings": dict(self.record.get("settings") or {}),
+            **({"optimizer": own} if own else {}),
+        }
 
     @property
     def is_done(self) -> bool:

@@ -236,7 +236,7 @@ def test_mistakes_with_options(landscape, scanned, trained, theirs, tmp_path):
             "got path; leave it out"
         ),
         (scanned, "--kind", "film", "--linear", "--cap", 5): (
-            "--cap is for contour, surface, curve, path, valley, slats, map, loss, replicas, "
+            "--cap is for contour, surface, curve, path, valley, slats, map, loss, trainings, "
             "got film; leave it out"
         ),
         (scanned, "-o", tmp_path / "a.png"): (

@@ -15,7 +15,12 @@ from landscape.store.history import History
 
 SWEEP = ("--model", "mlp", "--data", "moons", "--depth", 1, "--width", 8, "--epochs", 2)
 PARTS = "units,distances,permutations,diffusion,sharpness,interventions,connectivity"
-FIGURES = ("distances", "msd", "barriers", "sharpness", "units", "replicas")
+FIGURES = ("distances", "msd", "barriers", "sharpness", "units", "trainings")
+
+TRAINED = (
+    "Training: model mlp, data moons, depth 1, width 8, learning rate 0.3, momentum 0.5, batch 32, "
+    "seed 0."
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,7 @@ def test_a_diagnosed_run_is_drawn_with_its_diagnosis(landscape, diagnosed, tmp_p
         assert " run run" in ready
         assert len(re.findall(r"[.] (?=[A-Z])", ready)) < 8
         assert not re.search(r"--[a-z]|landscape [a-z]", ready)
-        assert "Training: learning rate 0.3, momentum 0.5, batch 32, seed 0." in details
+        assert TRAINED in details
         assert re.search(r"Command: |Made in Python[.]", details)
 
 

@@ -72,6 +72,8 @@ def test_a_scan_is_written_as_the_command_does_and_given_again(copied):
     np.testing.assert_array_equal(copied.scans["random-final-2"].loss, scan.loss)
     assert scanfile.load(scan.path).run_id == copied.stored.id
     assert "scans random-final-2>" in repr(copied)
+    assert " Training: model mlp, data moons, " in scan.caption
+    assert ", learning rate 0.3, batch 32, seed 0. " in scan.caption
 
 
 def test_an_interrupted_scan_goes_on(copied, monkeypatch):

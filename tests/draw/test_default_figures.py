@@ -53,7 +53,7 @@ def test_a_new_kind_is_a_row(plane, tmp_path, monkeypatch):
     assert [one.kind for one in planned([plane]).pictures] == ["contour", "surface", "flip"]
     assert refused([plane], asked=("flip",), style=Style(title="A title")) == (
         "--title is for contour, surface, curve, measures, path, film, valley, slats, map, loss, "
-        "distances, two-time, msd, barriers, sharpness, units, replicas, layers, coefficient, "
+        "distances, two-time, msd, barriers, sharpness, units, trainings, layers, coefficient, "
         "instability, outcomes, got flip; leave it out"
     )
 

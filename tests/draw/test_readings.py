@@ -14,7 +14,7 @@ from matplotlib.patches import Polygon, Rectangle
 from landscape import draw
 from landscape.draw.look import theme
 from landscape.draw.look.style import Style
-from landscape.draw.making import READY, _captions, caption_of
+from landscape.draw.making import _captions, caption_of
 from landscape.store.history import History
 from landscape.store.scans.records import Point, Scan
 from landscape.store.scans.valleys import WalkedPath
@@ -106,7 +106,10 @@ OF_PLANES = {
     "hollow": hollow,
     "cross: the lowest": lambda f: bool(marks(f, lambda o: o.get_marker() == "X")),
     "arrow at the edge": lambda f: bool(marks(f, lambda o: isinstance(o.get_marker(), tuple))),
-    "beneath, the loss": curve,
+    "beneath, the training loss": curve,
+    "on a logarithmic scale (dots": lambda figure: any(
+        axes.get_xlabel() == "training step" and axes.get_yscale() == "log" for axes in figure.axes
+    ),
     "joined where each step has one": lambda figure: any(
         line.get_linewidth() == 0.6 and line.get_marker() == "None"
         for axes in figure.axes
@@ -170,8 +173,9 @@ def test_what_is_ready_of_a_caption_is_short(planted, kind):
     subject = subjects.get(kind, planted.escape(15, 15))
     figure = draw.KINDS[kind](subject, style=Style(dpi=60, renderer="matplotlib"))
     ready = caption_of(kind, subject, figure.drawn).split("\n\n")[0]
-    assert len(ready.split()) <= 84
-    assert 1 <= ready.count(". ") + 1 <= 4
+    # A valley's says what its lines and colours are, too.
+    assert len(ready.split()) <= (110 if kind == "valley" else 84)
+    assert 1 <= ready.count(". ") + 1 <= (5 if kind == "valley" else 4)
 
 
 def test_lines_before_the_first_weights_inside_are_explained_where_there_are_some(planted):
@@ -320,6 +324,11 @@ def test_of_a_valley(planted, name, style):
         assert (phrase in said) == there(figure), (phrase, said)
 
 
+def low(valley):
+    """Its losses, all of them far below the cap."""
+    return {name: np.minimum(losses, 1.0) for name, losses in valley.measures.items()}
+
+
 def test_a_valley_s_first_paragraph_says_what_stands_around_it(planted):
     one = planted.valley(9, jump=None)
 
@@ -328,15 +337,24 @@ def test_a_valley_s_first_paragraph_says_what_stands_around_it(planted):
         return _captions("valley", valleys, drawn).partition("\n\n")[0]
 
     beneath = (
-        "beneath: the direction's length ‖d‖, the walls' distance r₀.₁, sharpness against its "
-        "stability bounds, distances to earlier columns."
+        "beneath: the direction's length ‖d‖, r₀.₁ (the short lines' median distance; boxes: "
+        "quartiles), sharpness against its stability bounds, distances to earlier columns."
     )
+    lines = "Short lines: where the loss has risen by 0.1"
+    grey = "grey: losses beyond the bar's end"
+    assert f". {lines}; {grey}; coloured bands: what happened, by name. Above: " in said(one)
+    assert f". {lines}; {grey}. Above: " in said(without(one, events=()))
+    assert f". {lines}. Above: " in said(without(one, events=(), measures=low(one)))
+    assert "quartiles; triangle up: farther than the columns)" in said(planted.valley())
+    near = without(one, walls=np.zeros_like(one.walls))
+    assert "quartiles; triangle down: nearer than was looked for)" in said(near)
+    lost = without(one, across="sharpest", slices=replace(one.slices, overlap=np.zeros(9)))
+    assert f"{grey}; triangles on columns: no sharp direction goes on; coloured" in said(lost)
     assert said(one).endswith(f" Above: the run's loss; {beneath}")
     assert said(one, one).count(beneath) == 1
     assert said(one, path=False).endswith(" Above: the run's loss.")
     unbounded = without(one, bounds=np.full_like(one.bounds, np.nan))
-    assert "r₀.₁, sharpness, distances" in said(unbounded)
-    assert len(said(one).split()) <= READY
+    assert "quartiles), sharpness, distances" in said(unbounded)
 
 
 @pytest.mark.slow

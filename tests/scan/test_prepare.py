@@ -44,6 +44,20 @@ def test_the_two_planes_of_a_scan(problem, trained, finish):
     assert high[1] < along.y[-1]
 
 
+def test_a_scan_s_file_says_how_its_run_was_trained(problem, trained, finish):
+    made = problem()
+    run = trained(made)
+    [plane, valley] = prepare(run, made, asked(kinds=("random", "valley"), size="3x3"))
+    finish(plane)
+    for kept in (scanfile.load(plane.path), valley.scan):
+        known = kept.provenance["training"]
+        settings = {name: known["settings"][name] for name in ("lr", "batch_size", "optimizer")}
+        assert settings == {"lr": 0.3, "batch_size": 10, "optimizer": "sgd"}
+        assert known["problem"] == {"kind": "python"}
+    still = prepare_still(made, asked(kinds=("random",), size="3"))
+    assert "training" not in still.scan.provenance
+
+
 def test_request_reaches_the_plane(problem, trained, finish):
     made = problem()
     run = trained(made)

@@ -60,6 +60,8 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
     every = through(known, constant=float("nan"), style=Style(cap=np.inf))
     log = bool(np.concatenate(known).min() > 0)
     axes.set_yscale("log" if log else "linear")
+    if log:
+        page.drew(axes, "logarithmic")
     last = max(int(path.step[-1]) for path in shown)
     axes.set_xlim(0, max(last, 1))
     top, low = float(np.concatenate(known).max()), float(np.concatenate(known).min())
@@ -70,7 +72,7 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
     _steps(axes, scan, last)
     axes.tick_params(labelsize=theme.SMALL, length=2.0, pad=1.2)
     _beneath(axes, name(scan), note)
-    axes.set_ylabel("loss", size=theme.TICKS)
+    axes.set_ylabel(_named(page.extent(axes)[1]), size=theme.TICKS)
     page.name_y(axes, room)
     if np.isfinite(scan.constant_loss):
         axes.axhline(scan.constant_loss, color=theme.now().note, lw=0.5, ls=(0, (1, 1.5)), zorder=1)
@@ -90,6 +92,12 @@ def draw(axes: Axes, scan: Scan, room: float, note: str = "") -> None:
     axes.tick_params(axis="y", labelrotation=90)
     for text in axes.get_yticklabels():
         text.set_verticalalignment("center")
+
+
+def _named(tall: float) -> str:
+    """Return what the losses are called, in one line where a strip is ``tall`` enough for it."""
+    whole = "training loss"
+    return whole if page.inches(whole, theme.TICKS) < tall else "loss"
 
 
 def _steps(axes: Axes, scan: Scan, last: int) -> None:

@@ -34,6 +34,7 @@ OnPlanes = Literal[
     "beyond",
     "bars",
     "losses",
+    "logarithmic",
     "joined",
     "path",
     "dashes",

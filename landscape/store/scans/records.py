@@ -323,6 +323,20 @@ class Scan:
         known = np.allclose(there, xy, atol=1e-9) and self.measured[at]
         return float(self.measures["train_loss"][at]) if known else float("nan")
 
+    def on_plane(self, name: str, xy: Sequence[float]) -> float:
+        """A measure at a place within a plane's grid, between points linear; NaN elsewhere."""
+        where = [
+            np.interp(c, axis, np.arange(len(axis)), np.nan, np.nan)
+            for c, axis in zip(xy, (self.x, self.y), strict=True)
+        ]
+        if not np.isfinite(where).all():
+            return float("nan")
+        low = [min(int(k), len(axis) - 2) for k, axis in zip(where, (self.x, self.y), strict=True)]
+        (i, j), (s, t) = low, np.subtract(where, low)
+        near = self.measures[name][i : i + 2, j : j + 2]
+        weights = np.outer([1 - s, s], [1 - t, t])
+        return float(weights[weights > 0] @ near[weights > 0])
+
     def of_kind(self, kind: str) -> list[str]:
         """Names of the measures of a kind: ``loss``, ``accuracy`` or ``other``."""
         return [name for name in self.measures if self.measure(name).kind == kind]

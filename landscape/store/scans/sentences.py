@@ -63,6 +63,9 @@ TRAINED_WITH = (
     ("batch_size", "batch"),
 )
 
+ROOT = "data_root"
+"""A problem's setting that says where data lie."""
+
 
 class BatchNormText(NamedTuple):
     """What is said of where a scan's BatchNorm statistics are from."""
@@ -286,8 +289,27 @@ def ready(scan: Scan, mistrust: str = "", names: Sequence[str] = ("training",)) 
         found.append(f"{mistrust[0].upper()}{mistrust[1:]}.")
     if (lowest := scan.below_the_run()) is not None:
         found.append(below_the_run(lowest[0], f"on the {shape}"))
+    if "validation" in names and not scan.is_line:
+        found += filter(None, [lowest_validation(scan)])
     found += filter(None, [unsettled(scan)])
     return " ".join([*found, *overflowed(_events(scan))])
+
+
+def lowest_validation(scan: Scan) -> str:
+    """The lowest validation loss measured on a plane, and the plane's where the run ends.
+
+    Empty where none was measured; of the end nothing where it isn't within the grid.
+    """
+    losses = scan.measures.get("validation_loss", np.empty(0))
+    there = np.isfinite(losses) & scan.measured if losses.size else np.zeros(0, bool)
+    if not there.any():
+        return ""
+    lowest = number(float(losses[there].min()))
+    said = f"Validation loss on the plane: {lowest} at the lowest measured point"
+    ends = [scan.on_plane("validation_loss", one.xy) for one in scan.points if one.name == "end"]
+    if len(ends) != 1 or not math.isfinite(ends[0]):
+        return f"{said}."
+    return f"{said}, {number(ends[0])} at the run's end."
 
 
 def _events(scan: Scan) -> list[Event]:
@@ -399,6 +421,7 @@ def details(scan: Scan) -> str:
     if normalizes(scan.plane):
         sentences += [_batchnorm(scan.plane).caption, own_best(scan)]
     sentences += [*_spectral(scan.plane), undropped(scan.settings)]
+    sentences.append(trained_as(scan.provenance.get("training", {})))
     return " ".join(text for text in (*sentences, *made_by(scan.provenance)) if text)
 
 
@@ -469,7 +492,7 @@ def share(path: Path) -> str:
     where = "line" if path.xy.shape[1] == 1 else "plane"
     off = path.distance_from_plane[np.isfinite(path.distance_from_plane)]
     far = float(off.max(initial=0.0))
-    away = f", up to {number(far, 2)} away from it" if far > 0 else ""
+    away = f", up to {number(far, 2)} away from it in weight space" if far > 0 else ""
     if not np.isfinite(path.share_in_plane):
         return f"{name}: does not move, so has no share in this {where}{away}"
     held = f"{name}: {percent(path.share_in_plane)} of its variance lies in this {where}"
@@ -593,6 +616,45 @@ def training(settings: Mapping[str, Any]) -> str:
     if settings.get("optimizer", "sgd") != "sgd":
         parts.insert(0, str(settings["optimizer"]))
     return ", ".join(parts + ([f"seed {settings['seed']}"] if "seed" in settings else []))
+
+
+def trained_as(record: Mapping[str, Any]) -> str:
+    """What was trained and how, in a sentence, by what of run.json is known; empty: nothing is.
+
+    >>> problem = {"kind": "builtin", "settings": {"model": "cnn", "data": "digits", "depth": 2}}
+    >>> trained_as({"problem": problem, "settings": {"lr": 0.1, "batch_size": 32, "seed": 0}})
+    'Training: model cnn, data digits, depth 2, learning rate 0.1, batch 32, seed 0.'
+    """
+    own = record.get("optimizer")
+    how = watched(own) if own else training(record.get("settings") or {})
+    said = ", ".join(filter(None, (problem_named(record.get("problem") or {}), how)))
+    return f"Training: {said}." if said else ""
+
+
+def problem_named(problem: Mapping[str, Any]) -> str:
+    """Which model and data, by name where they are built in, else the function that makes them.
+
+    Empty of a problem made in Python. Files are named without their folders.
+    """
+    kind, settings = problem.get("kind"), problem.get("settings") or {}
+    function = str(problem.get("function") or "")
+    if kind == "builtin":
+        parts = [f"{name} {_without_folder(settings[name])}" for name in settings if name != ROOT]
+    elif kind in ("file", "module") and function:
+        file = str(problem.get("path") or "").rpartition("/")[2]
+        parts = [f"problem {file}:{function}" if file else f"problem {function}"]
+        parts += [f"{name} {value}" for name, value in settings.items()]
+    else:
+        return ""
+    if noise := problem.get("label_noise"):
+        parts.append(f"{percent(float(noise))} of labels wrong")
+    return ", ".join(parts)
+
+
+def _without_folder(value: Any) -> str:
+    """A setting in words: of ``npz:/folder/mine.npz`` the file alone."""
+    text = str(value)
+    return f"npz:{text.rpartition('/')[2]}" if text.startswith("npz:") else text
 
 
 def optimizers(record: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -845,7 +907,8 @@ def _path(scan: Scan, path: Path) -> list[str]:
         )
     away = path.distance_from_plane[np.isfinite(path.distance_from_plane)]
     if len(away):
-        found.append(f"Its points are up to {number(float(away.max()))} away from the {shape}.")
+        far = number(float(away.max()))
+        found.append(f"Its points are up to {far} away from the {shape} in weight space.")
     known = np.isfinite(path.true_loss) & np.isfinite(path.plane_loss)
     if known.any():
         true, plane = path.true_loss[known], path.plane_loss[known]

@@ -152,6 +152,7 @@ def details(valley: Valley) -> str:
         *sentences.overflowed(valley.events),
         "Widths in this unit aren't invariant: of different networks they compare only with care.",
         SOURCES,
+        sentences.trained_as(valley.provenance.get("training", {})),
         *sentences.made_by(valley.provenance),
     ]
     return " ".join(part for part in parts if part)

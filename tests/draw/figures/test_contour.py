@@ -18,6 +18,7 @@ from landscape.draw.making import caption_of
 from landscape.errors import LandscapeError
 from landscape.quantities import number
 from landscape.store.scans import sentences
+from landscape.store.scans.records import STILL, Point
 from landscape.store.trajectories.trajectory import Event
 
 
@@ -55,7 +56,7 @@ def test_of_a_default_figure_the_data_takes_at_least_seventy_percent(
     both = {"validation_loss": validation * scan.measures["train_loss"]}
     figure = draw.contour(replace(scan, measures=scan.measures | both))
     assert figure.get_figwidth() == (3.25 if validation == 1 else 6.75)
-    data = [axes for axes in figure.axes if axes.images or axes.get_ylabel() == "loss"]
+    data = [axes for axes in figure.axes if axes.images or axes.get_ylabel().endswith("loss")]
     assert len(data) == (2 if validation == 1 else 3)
     area = sum(axes.get_position().width * axes.get_position().height for axes in data)
     assert area >= 0.7
@@ -127,6 +128,20 @@ def test_the_lowest_point_is_marked_where_it_is_below_all_of_the_run_s(planted, 
         f"The lowest loss measured on the plane, {number(factor * own)}, is below all of the "
         "run's own."
     )
+
+
+@pytest.mark.parametrize(("lower", "shown"), [(0.004, False), (0.02, True)])
+def test_of_weights_without_a_run_a_loss_that_is_clearly_lower_is_marked(planted, lower, shown):
+    losses = np.full((21, 21), 0.8)
+    losses[10, 10] = 0.7
+    losses[13, 7] = (1 - lower) * 0.7
+    at = Point(STILL, (0.0, 0.0), 0)
+    scan = planted.with_losses(planted.random(21, 21), losses, paths=(), points=(at,))
+    assert scan.x[10] == scan.y[10] == 0
+    [panel] = panels(draw.contour(scan))
+    crosses = [line for line in panel.lines if line.get_marker() == theme.LOWEST.marker]
+    places = [(line.get_xdata()[0], line.get_ydata()[0]) for line in crosses]
+    assert places == [(scan.x[13], scan.y[7])] * shown
 
 
 def test_start_best_and_end_say_the_losses_of_the_weights_themselves(planted):
@@ -283,7 +298,7 @@ def test_what_happened_is_named_once_in_the_strip(planted):
     )
     told = replace(scan, paths=(replace(scan.paths[0], events=events),))
     figure = draw.contour(told)
-    [strip] = [axes for axes in figure.axes if axes.get_ylabel() == "loss"]
+    [strip] = [axes for axes in figure.axes if axes.get_ylabel().endswith("loss")]
     assert sorted(labels(strip)) == ["escape", "plateau"]
     # Its name is on the page, at the left edge.
     figure.canvas.draw()

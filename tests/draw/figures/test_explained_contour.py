@@ -116,7 +116,8 @@ def test_axes_say_what_they_are_and_their_unit(planted):
 
 def test_the_path_s_share_is_beside_chance(planted):
     assert (
-        "path: 0.004 % of its variance lies in this plane (chance 0.0083 %), up to 44 away from it"
+        "path: 0.004 % of its variance lies in this plane (chance 0.0083 %), up to 44 away from "
+        "it in weight space"
     ) in "\n".join(texts(contour(planted.random())))
 
 

@@ -52,6 +52,24 @@ def test_only_losses_of_three_steps_that_follow_each_other_are_joined(planted):
     assert list(joined.get_xdata()) == [10, 11, 12]
 
 
+@pytest.mark.parametrize("least", [0.0, 0.1])
+def test_the_strip_is_of_the_training_loss_beneath_both_panels(planted, least):
+    scan = planted.escape(21, 21)
+    [path] = scan.paths
+    losses = np.where(np.isfinite(path.true_loss), np.maximum(path.true_loss, 0.1), 0.1)
+    losses[3] = least  # a loss of 0 has no logarithm
+    scan = replace(scan, paths=(replace(path, true_loss=losses),))
+    for shown in (("train",), ("train", "validation")):
+        figure = draw.contour(scan, style=draw.Style(panels=shown))
+        [strip] = [axes for axes in figure.axes if axes.get_xlabel() == "training step"]
+        assert strip.get_ylabel() == "training loss"
+        tall = strip.get_window_extent()
+        name = strip.yaxis.label.get_window_extent()
+        assert tall.y0 <= name.y0
+        assert name.y1 <= tall.y1
+        assert ("logarithmic" in figure.drawn) == (strip.get_yscale() == "log") == (least > 0)
+
+
 @pytest.mark.parametrize(("count", "points"), [(6, 2.8), (100, 1.47), (600, 1.2)])
 def test_fewer_losses_are_larger_dots(planted, count, points):
     scan = planted.escape(5, 5)

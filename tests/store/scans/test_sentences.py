@@ -8,7 +8,7 @@ import pytest
 
 from landscape.draw import making
 from landscape.draw.figures.contour import contour
-from landscape.store.scans import sentences
+from landscape.store.scans import sentences, valley_sentences
 from landscape.store.scans.certificates import Certificate
 from landscape.store.scans.records import Path, Plane, Point, Scan
 from landscape.store.scans.sentences import describe
@@ -30,7 +30,7 @@ def test_the_caption_of_a_random_plane(planted):
         "Loss at the origin: training 0.45, validation 0.617. "
         "Ignoring the input, a network has training loss 2.303 (ln 10) at best. "
         "Path: 0.004 % of its variance lies in this plane (chance 0.0083 %), "
-        "up to 44 away from it. "
+        "up to 44 away from it in weight space. "
         "Command: landscape scan runs/high-lr. "
         "Versions: landscape 0.1.0, torch 2.13.0, numpy 2.4.6."
     )
@@ -120,7 +120,8 @@ def test_an_origin_at_a_step_is_named_once(planted):
 def test_a_path_that_stays_says_so(planted):
     path = replace(planted.bowl(3, 3).paths[0], share_in_plane=float("nan"), name="other")
     assert sentences.share(path) == (
-        "path other: does not move, so has no share in this plane, up to 9 away from it"
+        "path other: does not move, so has no share in this plane, up to 9 away from it in "
+        "weight space"
     )
     there = replace(path, distance_from_plane=np.zeros_like(path.distance_from_plane))
     assert sentences.share(there) == "path other: does not move, so has no share in this plane"
@@ -186,7 +187,7 @@ def test_a_scan_in_words():
         "The path: 90 % of its variance lies in this plane; a random plane would hold 0.002 %.",
         "Of a random walk as long, its first two principal components would hold 76 %; of a "
         "straight drift, the first alone all.",
-        "Its points are up to 2 away from the plane.",
+        "Its points are up to 2 away from the plane in weight space.",
         "At 1 of 2 points with both, the loss on the plane is over 10 % off the loss of the "
         "weights themselves (median difference 25 %): the path is dashed there.",
         "BatchNorm statistics: estimated anew at every point.",
@@ -597,3 +598,82 @@ def test_a_span_ends_at_the_cap_that_losses_are_resolved_to():
     assert sentences.span(losses[:1], made) == "0.361 to 0.361"
     assert sentences.span(losses, None) == "0.361 to 158,600"
     assert sentences.span(losses[2:], made) == "nowhere finite"
+
+
+def test_validation_says_its_lowest_measured_and_what_it_is_at_the_end(planted):
+    losses = np.array([[9.0, 9, 9], [9.0, 5, 6], [9.0, 7, 4], [9.0, 9, 1]])
+    measured = np.ones((4, 3), bool)
+    measured[3, 2] = False  # the lowest of all is interpolated
+    x, y = np.arange(4.0), np.arange(3.0)
+    # Between (1, 1) and (2, 2): the mean of 5, 6, 7 and 4.
+    end = Point("end", (1.5, 1.5), 40)
+    scan = replace(
+        planted.escape(4, 3),
+        x=x,
+        y=y,
+        measures={"train_loss": np.ones((4, 3)), "validation_loss": losses},
+        measured=measured,
+        points=(Point("best", (0.0, 0.0), 9), end),
+    )
+    lowest = "Validation loss on the plane: 4 at the lowest measured point"
+    said = f"{lowest}, 5.5 at the run's end."
+    assert sentences.lowest_validation(scan) == said
+    assert said in sentences.ready(scan, names=("training", "validation"))
+    assert "alidation" not in sentences.ready(scan)
+    outside = replace(scan, points=(replace(end, xy=(3.5, 1.0)),))
+    assert sentences.lowest_validation(outside) == f"{lowest}."
+    # On a point of the grid what is beside it doesn't matter.
+    losses[2, 1] = np.nan
+    corner = replace(scan, points=(replace(end, xy=(1.0, 1.0)),))
+    assert sentences.lowest_validation(corner) == f"{lowest}, 5 at the run's end."
+    assert not sentences.lowest_validation(replace(scan, measures={"train_loss": losses}))
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            {
+                "problem": {
+                    "kind": "builtin",
+                    "function": "landscape.problem.presets:make",
+                    "settings": {"model": "mlp", "data": "npz:/a/mine.npz", "data_root": "/a"},
+                    "label_noise": 0.2,
+                },
+                "settings": {"lr": 0.1, "optimizer": "adam", "batch_size": 8, "seed": 3},
+            },
+            "model mlp, data npz:mine.npz, 20 % of labels wrong, adam, learning rate 0.1, batch 8, "
+            "seed 3",
+        ),
+        (
+            {
+                "problem": {"kind": "file", "path": "/a/pinn.py", "function": "burgers"},
+                "settings": {"lr": 0.1},
+            },
+            "problem pinn.py:burgers, learning rate 0.1",
+        ),
+        (
+            {"problem": {"kind": "module", "function": "mine.nets:small", "settings": {"n": 2}}},
+            "problem mine.nets:small, n 2",
+        ),
+        (
+            {
+                "problem": {"kind": "python"},
+                "settings": {},
+                "optimizer": {"name": "Muon", "lr": 0.05},
+            },
+            "Muon, learning rate 0.05",
+        ),
+        ({"problem": {"kind": "python"}, "settings": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_trained_a_run_in_a_sentence(planted, record, said):
+    sentence = f"Training: {said}." if said else ""
+    assert sentences.trained_as(record) == sentence
+    scan, valley = planted.escape(5, 5), planted.valley(5, jump=None)
+    for details, one in ((sentences.details, scan), (valley_sentences.details, valley)):
+        known = replace(one, provenance=one.provenance | {"training": record})
+        assert details(one).count("Training: ") == 0
+        assert details(known).count("Training: ") == bool(said)
+        assert f"{sentence} Command: ".lstrip() in details(known)

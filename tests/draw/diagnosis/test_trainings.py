@@ -5,7 +5,7 @@ import pytest
 from matplotlib.text import Text
 
 from landscape.draw import recipe
-from landscape.draw.diagnosis.replicas import caption, replicas
+from landscape.draw.diagnosis.trainings import caption, trainings
 from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.store import analysis
@@ -39,7 +39,7 @@ def words(figure):
 
 
 def test_each_training_begins_where_it_began(found):
-    figure = replicas(found(ESCAPE))
+    figure = trainings(found(ESCAPE))
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == [
         "from the lowest logged loss (step 120)",
@@ -59,7 +59,7 @@ def test_each_training_begins_where_it_began(found):
 
 
 def test_kinds_are_counted_and_rates_named(found):
-    written = words(replicas(found(ESCAPE)))
+    written = words(trainings(found(ESCAPE)))
     assert "same rate, other orders (2)" in written
     assert "a tenth of the rate (1)" in written
     assert {"η 0.01", "η 1", "η 0.1"} <= set(written)
@@ -70,7 +70,7 @@ def test_lines_that_end_together_have_one_name(found):
     many = [
         branch(f"end-lr{k}", "rate", "end", 200, [2.3, 2.3 + 1e-4 * k], 10.0**-k) for k in range(4)
     ]
-    written = words(replicas(found((*ESCAPE[:3], *many))))
+    written = words(trainings(found((*ESCAPE[:3], *many))))
     assert "4 rates" in written
     assert not {"η 0.001", "η 1"} & set(written)
 
@@ -82,7 +82,7 @@ def test_floors_have_a_panel_of_their_own_in_a_column(found):
         branch("replica1", "replica", "window", 80, [0.5, 0.4]),
         branch("full-batch", "full-batch", "window", 80, [0.5, 0.3]),
     )
-    figure = replicas(found(motion), style=Style(width=3.25))
+    figure = trainings(found(motion), style=Style(width=3.25))
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["from a snapshot (step 80)", "from 2 snapshots to floors"]
     assert len({axes.get_position().x0 for axes in figure.axes}) == 1
@@ -129,7 +129,7 @@ def test_a_control_that_repeats_the_run_lies_on_it(found, history, equal):
     repeat = ControlRepeat("best", 20, equal, 0.0)
     tried = Interventions(escape=EscapeTrainings(1.0, (), (), (), (repeat,)))
     subject = found((control,), interventions=tried)
-    [axes] = replicas(subject).axes
+    [axes] = trainings(subject).axes
     lines = {line.get_linewidth(): dict(zip(*line.get_data(), strict=True)) for line in axes.lines}
     run, drawn = lines[1.2], lines[2.6]
     assert drawn == {120: start, 125: 0.9, 135: 1.7}
@@ -144,9 +144,9 @@ def test_a_control_that_repeats_the_run_lies_on_it(found, history, equal):
 
 def test_none_has_ended(found):
     with pytest.raises(LandscapeError) as refused:
-        replicas(found())
+        trainings(found())
     assert str(refused.value) == (
-        "a replicas figure needs trainings from the run's snapshots, run high-lr has none that "
+        "a trainings figure needs trainings from the run's snapshots, run high-lr has none that "
         "ended; train them with `landscape diagnose RUN`"
     )
 

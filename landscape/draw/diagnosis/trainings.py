@@ -49,7 +49,7 @@ class Panel:
 
 
 @styled
-def replicas(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
+def trainings(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     """Draw the training loss of the run and of all trainings from its snapshots.
 
     Panels share the loss axis, which is logarithmic where all losses are positive; what turned
@@ -61,7 +61,7 @@ def replicas(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     shown = list(_panels(found.trainings))
     if not shown:
         raise LandscapeError(
-            f"a replicas figure needs trainings from the run's snapshots, run {found.name} has "
+            f"a trainings figure needs trainings from the run's snapshots, run {found.name} has "
             "none that ended; train them with `landscape diagnose RUN`"
         )
     width = style.inches(WIDTH)
