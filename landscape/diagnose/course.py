@@ -28,7 +28,8 @@ def departure(evidence: Evidence, course: Course | None) -> int | None:
     if course is None or course.left is None:
         return None
     before, first = course.step(course.left - 1), course.step(course.left)
-    dated = evidence.dated
+    recorded = evidence.recorded or ()
+    dated = next((each.first for each in recorded if each.name == "escape"), None)
     return first if dated is None or not before < dated <= first else dated
 
 

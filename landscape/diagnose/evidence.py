@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from landscape.store.measured.whole import Measured, StateAtStep
 from landscape.store.scans.records import Floats
+from landscape.store.trajectories.trajectory import Event
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ class Evidence:
     """L₀; NaN where there is no best constant output: the first row's loss takes its place."""
     batch_losses: Floats | None = None
     """(S,) of the batches of steps 0, 1, ..., where they are known."""
-    dated: int | None = None
-    """The step at which its recording says that it left, which batches' losses told; None: none."""
+    recorded: tuple[Event, ...] | None = None
+    """What happened, as its recording says, which saw more rows and batches' losses; None: not
+    known."""
     weights_finite: bool = True
     """Whether the training ended without a non-finite loss, gradient or weight."""
     measured: Measured = field(default_factory=Measured)

@@ -18,7 +18,7 @@ from landscape.draw.readings import Drawn
 from landscape.draw.recipe import FigureSource, Recipe
 from landscape.draw.sheet.page import PrintedFigure
 from landscape.errors import LandscapeError, meant
-from landscape.store import diagnosed, history, sweep_folder, sweep_outcomes
+from landscape.store import diagnosed, history, sweep_folder, sweep_outcomes, verdicts
 from landscape.store import run as runs
 from landscape.store.best import best_of
 from landscape.store.diagnosed import Diagnosed
@@ -113,8 +113,23 @@ def open_work(path: Path, kind: str | None = None) -> Work:
         trajectory = run.trajectory
         best = best_of(run, trajectory)
         return Work(path, replace(history.of(run, trajectory), best=best))
-    found = load_scanned(path)
+    found = _as_judged(load_scanned(path), path)
     return Work(path, _with_curvature(found, path) if isinstance(found, Valley) else found)
+
+
+def _as_judged(found: Scan | Valley, path: Path) -> Scan | Valley:
+    """A scan of a run that was diagnosed since, with what happened as the verdict says."""
+    home = home_of(path)
+    if not (home / verdicts.NAME).is_file() or not (home / "run.json").is_file():
+        return found
+    run = runs.read(home)
+    if isinstance(found, Valley):
+        return replace(found, events=run.trajectory.events) if found.run_id == run.id else found
+    if all(each.run_id != run.id for each in found.paths):
+        return found
+    events = run.trajectory.events
+    judged = (replace(one, events=events) if one.run_id == run.id else one for one in found.paths)
+    return replace(found, paths=tuple(judged))
 
 
 def _with_curvature(valley: Valley, path: Path) -> Valley:

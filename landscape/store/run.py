@@ -11,12 +11,12 @@ import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError, nearest
-from landscape.store import names, provenance
+from landscape.store import names, provenance, verdicts
 from landscape.store.files import runs, write_bytes
 from landscape.store.json_shapes import RUN
 from landscape.store.names import read_text
@@ -88,7 +88,23 @@ class Run:
 
     @property
     def trajectory(self) -> Trajectory:
-        """Everything recorded so far, opened anew.
+        """Everything recorded so far, opened anew; what happened, as its verdict says if it has one.
+
+        A verdict that can't be read says nothing of what happened, in a warning.
+
+        Raises:
+            LandscapeError: nothing is saved yet, or it is damaged.
+        """
+        recorded = self.recording
+        try:
+            return replace(recorded, events=verdicts.happened(self.folder, recorded))
+        except (LandscapeError, OSError) as error:
+            warnings.warn(f"events are shown as recorded: {error}", stacklevel=2)
+            return recorded
+
+    @property
+    def recording(self) -> Trajectory:
+        """Everything recorded so far, opened anew, and what happened as training saw it.
 
         Raises:
             LandscapeError: nothing is saved yet, or it is damaged.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape.store.json_shapes import VERDICT
-from landscape.store.trajectories.trajectory import Trajectory
+from landscape.store.trajectories.trajectory import BATCH_SPIKE, Event, Trajectory
 from landscape.store.vetting import shapes
 
 NAME = "verdict.json"
@@ -108,6 +108,27 @@ def fits(verdict: Mapping[str, Any], trajectory: Trajectory) -> bool | None:
     """Whether the recording still ends where it did; None: of an earlier version, not known."""
     before = read_at(verdict)
     return None if before is None else before == ends_at(trajectory)
+
+
+def happened(folder: Path, trajectory: Trajectory) -> tuple[Event, ...]:
+    """What happened in a training: as its verdict says, if it has one that fits; else as recorded.
+
+    Whether a run left for good is the outcome's to say, which figures then show too. Spikes of
+    batches alone are no matter of the verdict.
+
+    Raises:
+        LandscapeError: verdict.json isn't a verdict's.
+        OSError: it can't be read.
+    """
+    recorded = tuple(trajectory.events)
+    found = read(folder)
+    if found is None or "events" not in found or not fits(found, trajectory):
+        return recorded
+    triggers = {(each.name, each.first, each.last): each.trigger for each in recorded}
+    told = [(each["name"], each["first"], each["last"]) for each in found["events"]]
+    judged = [Event(*each, triggers.get(each, "as its verdict says")) for each in told]
+    others = [each for each in recorded if each.name == BATCH_SPIKE]
+    return tuple(sorted((*judged, *others), key=lambda each: (each.first, each.last, each.name)))
 
 
 def ends_at(trajectory: Trajectory) -> tuple[int, int]:

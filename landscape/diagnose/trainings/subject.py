@@ -53,7 +53,7 @@ class Subject:
     @cached_property
     def trajectory(self) -> Trajectory:
         """Opened once."""
-        return self.run.trajectory
+        return self.run.recording
 
     @cached_property
     def constant_loss(self) -> float:
@@ -150,7 +150,7 @@ class Subject:
             setup=self._setup(),
             constant_loss=self.constant_loss,
             batch_losses=trajectory.scalars()["batch_loss"],
-            dated=next((each.first for each in trajectory.events if each.name == "escape"), None),
+            recorded=tuple(trajectory.events),
             weights_finite=self.run.record["status"] != "non-finite",
             mistakes=self.mistakes.sentences,
             loss_floor=self.mistakes.floor,

@@ -19,7 +19,7 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import caveats, outcome, overfitting
 from landscape.diagnose.verdict.named import NamedOutcome
 from landscape.diagnose.verdict.overfitting import Overfitting
-from landscape.sgd.escapes import events_of
+from landscape.sgd.escapes import Course, events_of
 from landscape.store.verdicts import Remedy
 
 FORMAT = "landscape-verdict"
@@ -136,16 +136,6 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     if found.name == "diverged":
         moved = NamedMotion(UNDETERMINED, items=moved.items)
     course = course_of(evidence, limits)
-    happened = events_of(course) if course is not None else []
-    left = departure(evidence, course)
-    happened = [
-        replace(each, first=left) if each.name == "escape" and left is not None else each
-        for each in happened
-    ]
-    happenings = [Happening(each.name, each.first, each.last) for each in happened]
-    if found.name == "diverged":
-        happenings.append(_non_finite(evidence))
-    happenings.sort(key=lambda each: (each.first, each.last, each.name))
     return Verdict(
         found.name,
         moved.name,
@@ -153,7 +143,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
         found.layers,
         (*found.also, *moved.also),
         found.confidence,
-        tuple(happenings),
+        _happened(found, evidence, course),
         weighed(found, moved),
         overfitting.measure(evidence.rows),
         evidence.mistakes,
@@ -182,6 +172,46 @@ def decided(verdict: Verdict) -> tuple[str, ...]:
         for name in verdict.evidence
         if outcome.is_decided_by(name) or motion.is_decided_by(name)
     )
+
+
+def _happened(
+    found: NamedOutcome, evidence: Evidence, course: Course | None
+) -> tuple[Happening, ...]:
+    """What happened in training: as it was recorded, but the outcome says whether it left.
+
+    Recorded events go by losses alone: what units and trainings from snapshots say comes later.
+    """
+    known = evidence.recorded
+    if known is None:
+        known = tuple(events_of(course)) if course is not None else ()
+    happened = [Happening(e.name, e.first, e.last) for e in known if e.name in EPISODES]
+    if found.name == "diverged" and not any(each.name == "non-finite" for each in happened):
+        happened.append(_non_finite(evidence))
+    if found.name == "escaped" and course is not None:
+        left = _left(evidence, course)
+        before = [
+            replace(each, last=min(each.last, left)) if each.name in PASSING else each
+            for each in happened
+            if each.name not in PASSING or each.first < left
+        ]
+        happened = [*before, Happening("escape", left, int(evidence.rows.step[-1]))]
+    return tuple(sorted(happened, key=lambda each: (each.first, each.last, each.name)))
+
+
+EPISODES = ("spike", "recovery", "plateau", "non-finite")
+PASSING = ("spike", "recovery")
+"""What is over once it left for good."""
+
+
+def _left(evidence: Evidence, course: Course) -> int:
+    """The step at which it left; where no long stretch shows it, after the last logged loss near.
+
+    Such are runs in which nothing can move any more.
+    """
+    if (step := departure(evidence, course)) is not None:
+        return step
+    near = np.flatnonzero(course.loss <= course.level)
+    return course.step(min(int(near[-1]) + 1, len(course.loss) - 1))
 
 
 def _non_finite(evidence: Evidence) -> Happening:

@@ -107,13 +107,13 @@ def test_rows_are_those_with_losses(tmp_path):
     assert subject.step(subject.end) == trajectory.step[-1]
 
 
-def test_an_escape_is_dated_by_the_recording(tmp_path):
+def test_what_happened_is_known_as_it_was_recorded(tmp_path):
     subject = record(tmp_path / "run", problem(), epochs=4, batch_size=8)
-    assert subject.evidence.dated is None
+    assert subject.evidence.recorded == tuple(subject.trajectory.events)
     events = (Event("spike", 3, 4, ""), Event("escape", 7, 20, ""))
     again = Subject(subject.run, subject.problem)
     vars(again)["trajectory"] = replace(subject.trajectory, events=events)
-    assert again.evidence.dated == 7
+    assert again.evidence.recorded == events
 
 
 def test_a_loop_of_ones_own_with_adam(tmp_path):

@@ -18,6 +18,7 @@ from landscape.diagnose.verdict.questions import OF_A_DEAD_RUN, OF_A_DIVERGED_RU
 from landscape.diagnose.verdict.verdict import judge
 from landscape.diagnose.verdict.wording import headline
 from landscape.store.measured.whole import Measured
+from landscape.store.trajectories.trajectory import Event
 from landscape.store.verdicts import Remedy, typed
 
 from .. import planted_motions as motions
@@ -107,7 +108,8 @@ def test_an_escape_is_answered_whole():
     [(None, 500), (497, 497), (500, 500), (495, 500), (300, 500), (510, 500)],
 )
 def test_an_escape_has_one_date_that_batches_may_tell_between_two_logged_losses(dated, left):
-    evidence = replace(planted.escape(), dated=dated)
+    recorded = None if dated is None else (Event("escape", dated, 995, ""),)
+    evidence = replace(planted.escape(), recorded=recorded)
     verdict, said = judge(evidence), asked(evidence)
     assert verdict.left == left
     assert [each.first for each in verdict.events if each.name == "escape"] == [left]

@@ -21,6 +21,7 @@ from landscape.problem import builtin, flat
 from landscape.quantities import number
 from landscape.store.measured.trainings import Trained
 from landscape.store.measured.whole import StateAtStep as State
+from landscape.store.trajectories.trajectory import Event
 
 from .. import planted_motions as motions
 from .. import planted_outcomes as outcomes
@@ -416,3 +417,23 @@ def test_basins_that_no_curve_was_tried_between(settled):
     )
     low = outcomes.parts.curves(10, outcomes.parts.barrier(0.3, 0.2))
     assert judge(changed(wells, curves=low)).motion == "confined"
+
+
+@pytest.mark.parametrize("make", [outcomes.escaped, outcomes.learned, outcomes.bouncing])
+@pytest.mark.parametrize("recorded", ["escape", "spike", None])
+def test_an_escape_is_among_the_events_where_the_outcome_says_so_and_nowhere_else(make, recorded):
+    found = make(0, 0.9)
+    last = int(found.rows.step[-1])
+    events = () if recorded is None else (Event(recorded, 200, last, ""),)
+    judged = judge(replace(found, recorded=events))
+    escapes = [each for each in judged.events if each.name == "escape"]
+    assert len(escapes) == (judged.verdict == "escaped") == (judged.left is not None)
+
+
+def test_a_run_that_only_its_dead_units_show_to_have_left_is_dated_after_the_last_low_loss():
+    loss = outcomes.noisy(outcomes.decay(200, 0.3), 0)
+    loss[-4:] = outcomes.L0  # too few rows for a stretch
+    dead = judge(outcomes.run(loss, 0.9, end=outcomes.DEAD))
+    assert dead.verdict == "escaped"
+    assert dead.left == 5 * 196
+    assert not any(each.name == "spike" and each.last > dead.left for each in dead.events)
