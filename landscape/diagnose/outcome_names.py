@@ -31,8 +31,8 @@ class OutcomeTerm(DecidedTerm):
 
     sentence: str
     """What it says of a run; ``{layers}``, ``{stuck_as}`` (what their units are: dead, say),
-    ``{ends_at}`` (a level, or a loss that still falls), ``{at_step}`` (at which it left or diverged,
-    where that is known) and names of the evidence are filled in."""
+    ``{ends_at}`` (a level, or a loss that still falls), ``{at_step}`` (when it left or diverged, if
+    that is known) and names of the evidence are filled in."""
     colour: str
     hatch: str = ""
     is_dark: bool = False
@@ -128,8 +128,8 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=("excursions", "restless", "excursion_share"),
     ),
     "escaped": OutcomeTerm(
-        "It learned to a logged loss of {best_loss}, then left that region of low loss{at_step} and "
-        "stayed away, at {ends_at}.",
+        "It learned to a logged loss of {best_loss}, then left that region of low loss{at_step} "
+        "and stayed away, at {ends_at}.",
         colour="#d55e00",
         decided_by=(*ENDING, "control_from_", "left_again_from_", "stability_from_", *OTHER_RATES),
     ),
