@@ -262,7 +262,7 @@ def _note_idle(ctx: typer.Context, *, sweep: bool) -> None:
         note_idle(ctx, ["evidence"], "for a sweep, of which a table is printed")
 
 
-ANNOUNCED_SECONDS = 60.0
+ANNOUNCED_SECONDS = 5.0
 """Measuring that takes longer is announced."""
 
 
@@ -553,11 +553,13 @@ class RunTask:
     """The folder that relative paths are from."""
 
 
-def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, json: bool) -> None:
+def diagnose_sweep(
+    folder: Path, choice: DiagnosisChoice, *, intervene: bool, json: bool, before: str = ""
+) -> None:
     """Diagnose a sweep's runs, several at a time, and print the table, or its JSON.
 
     Without ``intervene`` no trainings are done from the runs' snapshots: of every run they take
-    as long as the run itself, or longer.
+    as long as the run itself, or longer. ``before``: see `announce_trainings`.
 
     Raises:
         LandscapeError: no run has ended, or one couldn't be diagnosed; the others were.
@@ -579,13 +581,14 @@ def diagnose_sweep(folder: Path, choice: DiagnosisChoice, *, intervene: bool, js
     _say_what_is_left_out(sweep, [*damaged, *(run.folder.name for run in runs)])
     asked = replace(choice, intervene=intervene)
     if not intervene and choice.intervene:
-        echo("interventions are left out; --intervene does them for each run", err=True)
+        command = f"landscape diagnose {shlex.quote(str(folder))} --intervene"
+        echo(f"interventions are left out; `{command}` does them for each run", err=True)
     with (
         saying(lambda: "what was measured is saved, the same command goes on"),
         cluster.workers(choice.workers, choice.scheduler) as pool,
         alone(sweep),
     ):
-        failed = [*unreadable, *_diagnosed(folder, runs, asked, pool)]
+        failed = [*unreadable, *_diagnosed(folder, runs, asked, pool, before)]
         found = sweep_outcomes.write(sweep)
     if json:
         strict_json.echo(found.record())
@@ -614,12 +617,12 @@ def _say_what_is_left_out(sweep: Sweep, known: Sequence[str]) -> None:
 
 
 def _diagnosed(
-    folder: Path, runs: Sequence[Run], choice: DiagnosisChoice, pool: cluster.Workers
+    folder: Path, runs: Sequence[Run], choice: DiagnosisChoice, pool: cluster.Workers, before: str
 ) -> list[str]:
     """Diagnose the runs; give those that could not be, with their errors."""
     import torch
 
-    _announce(runs, choice, pool)
+    _announce(runs, choice, pool, before)
     threads, here = pool.threads(torch.get_num_threads()), str(Path.cwd())
     tasks = [RunTask(str(run.folder.resolve()), choice, threads, here) for run in runs]
     failed, stays = [], []
@@ -684,13 +687,16 @@ def _outcomes(
             yield outcome
 
 
-def _announce(runs: Sequence[Run], choice: DiagnosisChoice, pool: cluster.Workers) -> None:
+def _announce(
+    runs: Sequence[Run], choice: DiagnosisChoice, pool: cluster.Workers, before: str
+) -> None:
     from landscape.diagnose import cost, seconds
     from landscape.diagnose.session.kept import VERDICT
 
     new = [run for run in runs if not (run.folder / VERDICT).is_file()]
     for first in _prepared(new[:1], choice):
-        announce_measuring(seconds(first), runs=len(new), at_once=min(pool.count, len(new)))
+        at_once = min(pool.count, len(new))
+        announce_measuring(seconds(first), runs=len(new), at_once=at_once, before=before)
     if not choice.intervene:
         return
     costs = [cost(diagnosis) for diagnosis in _prepared(runs, choice)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,11 +183,12 @@ def _before(run: Run) -> str:
 
 
 def _measure_sweep(folder: Path, wanted: _Wanted) -> Mapping[str, str]:
-    """Diagnose a sweep's runs, without trainings, unless all are."""
+    """Tell what diagnosing a sweep's runs takes, then do it, without trainings, unless all are."""
     from landscape.report.sweep_page import undiagnosed
 
     if undiagnosed(folder):
-        diagnose_sweep(folder, wanted.diagnosis(), intervene=False, json=False)
+        before = f"in `landscape diagnose {shlex.quote(str(folder))}`, before this, "
+        diagnose_sweep(folder, wanted.diagnosis(), intervene=False, json=False, before=before)
     return {}
 
 

@@ -31,7 +31,8 @@ class OutcomeTerm(DecidedTerm):
 
     sentence: str
     """What it says of a run; ``{layers}``, ``{stuck_as}`` (what their units are: dead, say),
-    ``{ends_at}`` (a level, or a loss that still falls) and names of the evidence are filled in."""
+    ``{ends_at}`` (a level, or a loss that still falls), ``{at_step}`` (when it left or diverged, if
+    that is known) and names of the evidence are filled in."""
     colour: str
     hatch: str = ""
     is_dark: bool = False
@@ -127,8 +128,8 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=("excursions", "restless", "excursion_share"),
     ),
     "escaped": OutcomeTerm(
-        "It learned to a logged loss of {best_loss}, then left that region of low loss and stayed "
-        "away, at {ends_at}.",
+        "It learned to a logged loss of {best_loss}, then left that region of low loss{at_step} "
+        "and stayed away, at {ends_at}.",
         colour="#d55e00",
         decided_by=(*ENDING, "control_from_", "left_again_from_", "stability_from_", *OTHER_RATES),
     ),
@@ -141,8 +142,7 @@ OUTCOMES: dict[str, OutcomeTerm] = {
         decided_by=("best_share", "dead_layers", "saturated_share", "no_way_back", *OTHER_RATES),
     ),
     "diverged": OutcomeTerm(
-        "The loss or the weights became infinite: the run diverged. A lower learning rate is the "
-        "first thing to try.",
+        "It diverged: its loss, a gradient or a weight became NaN or infinite{at_step}.",
         colour="#1a1a1a",
         is_dark=True,
         decided_by=("finite",),

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
-from landscape.draw import readings
+from landscape.draw import readings, run_captions
 from landscape.draw.diagnosis import (
     barriers,
     by_rate,
@@ -43,6 +43,7 @@ from landscape.errors import LandscapeError
 from landscape.store import analysis
 from landscape.store.diagnosed import Diagnosed
 from landscape.store.history import History
+from landscape.store.scans import sentences, valley_sentences
 from landscape.store.scans.records import Scan
 from landscape.store.scans.valleys import Valley
 from landscape.store.sweep_outcomes import Outcomes
@@ -95,6 +96,8 @@ class FigureKind:
     """``caption(subject)``; None: what there is to say of any scan or run."""
     ready: Callable[[Any, Drawn], str] | None = None
     """``ready(subject, drawn)``, what a paper prints; None: the caption's first paragraph."""
+    seen: Callable[[Any], str] | None = None
+    """``seen(subject)``, what it shows for whoever doesn't see it; None: the caption."""
     around: Callable[[Sequence[Any], Drawn], str] = lambda subjects, drawn: ""
     """What stands on it, above it and beneath it; follows ``ready``, once for all subjects."""
     reading: Callable[[Any, Drawn], str] = lambda subject, drawn: ""
@@ -128,6 +131,7 @@ KINDS: dict[str, FigureKind] = {
         "losses of a plane from above",
         lambda scan: not scan.is_line,
         takes=(*PAGE, *PRINTED, "cmap", "log", "cap", "levels", "path"),
+        seen=sentences.seen,
         ready=readings.ready,
         reading=readings.of_plane,
     ),
@@ -183,6 +187,7 @@ KINDS: dict[str, FigureKind] = {
         "the loss across the path, column by column",
         takes=(*PAGE, "cmap", "log", "cap", "path", "unit"),
         around=readings.around_columns,
+        seen=valley_sentences.seen,
         reading=readings.of_valley,
     ),
     "slats": FigureKind(
@@ -206,6 +211,7 @@ KINDS: dict[str, FigureKind] = {
         loss,
         "a training in time, with what happened",
         takes=(*PAGE, "log", "cap"),
+        seen=run_captions.seen,
         reading=readings.of_training,
     ),
     "distances": FigureKind(
@@ -214,6 +220,7 @@ KINDS: dict[str, FigureKind] = {
         "how far weights are from each other, beside copies and a twin",
         takes=(*PAGE, "bare", "cmap", "log"),
         caption=distances.caption,
+        seen=distances.seen,
         parts=("distances",),
         also=("permutations", "functions"),
         reading=readings.of_distances,
@@ -233,6 +240,7 @@ KINDS: dict[str, FigureKind] = {
         "mean squared displacement by lag: confinement, walk or drift",
         takes=(*PAGE, "bare"),
         caption=msd.caption,
+        seen=msd.seen,
         parts=("diffusion",),
         reading=readings.of_msd,
     ),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from landscape.quantities import number
 from landscape.store.history import History
-from landscape.store.scans.sentences import constant_output, happened, made_by, trained_as
+from landscape.store.scans.sentences import (
+    constant_output,
+    course,
+    happened,
+    made_by,
+    trained_as,
+)
 
 
 def caption_of_run(history: History) -> str:
@@ -16,20 +20,23 @@ def caption_of_run(history: History) -> str:
     return f"{what} of run {history.name} by training step.\n\n{_details(history)}"
 
 
+def seen(history: History) -> str:
+    """What its figure shows, for whoever doesn't see it: how the loss went, and what happened."""
+    what = caption_of_run(history).partition("\n\n")[0]
+    return " ".join(filter(None, (what, _course(history), happened(history.events))))
+
+
+def _course(history: History) -> str:
+    """A sentence on its first, its lowest and its last training loss; empty without any."""
+    said = course(history.step, history.measures["train_loss"], "lowest logged")
+    return f"Training loss: {said}." if said else ""
+
+
 def _details(history: History) -> str:
     identity = f" ({history.run_id})" if history.run_id else ""
     said = [f"Losses of run {history.name}{identity} over the full data, {_logged(history)}."]
     said += [_trained(history)]
-    known = np.flatnonzero(np.isfinite(history.measures["train_loss"]))
-    if len(known):
-        losses = history.measures["train_loss"]
-        lowest = known[np.argmin(losses[known])]
-        said.append(
-            f"Training loss: {number(losses[known[0]])} at step "
-            f"{history.step[known[0]]:,}, lowest logged {number(losses[lowest])} at step "
-            f"{history.step[lowest]:,}, {number(losses[known[-1]])} at step "
-            f"{history.step[known[-1]]:,}."
-        )
+    said.append(_course(history))
     if (best := history.best) is not None and best.scan:
         said.append(
             f"The best of all recorded weights, {number(best.train_loss)} at step {best.step:,}, "

@@ -13,7 +13,7 @@ from PIL import Image
 from landscape.draw.files import png
 from landscape.draw.kinds import KINDS
 from landscape.draw.look.style import Style
-from landscape.draw.making import Work, caption_of, subject_of
+from landscape.draw.making import Work, caption, caption_of, subject_of
 from landscape.report.markup import Markup, tag
 
 DPI = 200
@@ -22,7 +22,7 @@ NARROW, SCREEN = 3.25, "40rem"
 """Inches of a printed column: so wide is what stands on a screen of at most so much. On a phone,
 which shows it 350 pixels wide, its smallest letters have 9 of them or 10."""
 ALT = 420
-"""Letters of an alternative text, at most; all of it is in the caption."""
+"""Letters of what an alternative text says of one subject, unless its first sentence has more."""
 MADE = re.compile(r"\s+(Command|Versions): .*", re.DOTALL)
 """The end of a caption that pages say once, at their own end."""
 MORE = "All there is to know of this figure"
@@ -61,7 +61,7 @@ def picture(kind: str, works: Sequence[Work], *, folded: str = "") -> Markup:
         "picture",
         *narrow,
         tag("source", srcset=dark, media=f"screen and {in_the_dark}"),
-        tag("img", src=light, alt=alternative(said)),
+        tag("img", src=light, alt=alternative(kind, works)),
     )
     if folded:
         # Open where no script closes it.
@@ -85,12 +85,25 @@ def divided(said: str) -> tuple[str, str]:
     return " ".join(sentences[:2]), " ".join(sentences[2:])
 
 
-def alternative(said: str) -> str:
-    """Return what a picture shows, for whoever doesn't see it: its caption."""
-    shown = " ".join(said.split())
-    if len(shown) <= ALT:
-        return shown
-    return f"{shown[: shown.rfind(' ', 0, ALT)].rstrip(',;:')} …"
+def alternative(kind: str, works: Sequence[Work]) -> str:
+    """Return what a picture shows, for whoever doesn't see it: whole sentences, findings first."""
+    entry = KINDS[kind]
+    say = entry.seen or entry.caption or caption
+    return " ".join(shortened(say(work.subject)) for work in works)
+
+
+def shortened(said: str) -> str:
+    """Return as many of the first sentences as there is room for, at least one.
+
+    >>> shortened("A first one. " + 42 * "Another. ").endswith("Another.")
+    True
+    """
+    first, *more = " ".join(said.split()).replace(". ", ".\n").split("\n")
+    for sentence in more:
+        if len(first) + len(sentence) >= ALT:
+            break
+        first += f" {sentence}"
+    return first
 
 
 def embedded(figure: Figure, style: Style) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -37,7 +38,8 @@ def test_a_line_for_each_rate_and_each_run(swept):
     assert [line.split()[0] for line in lines[4:-1]] == [
         *("run", "lr1e-05-seed0", "lr1e-05-seed1", "lr0.3-seed0", "lr0.3-seed1")
     ]
-    assert "interventions are left out; --intervene does them for each run" in result.err
+    command = f"landscape diagnose {shlex.quote(str(folder))} --intervene"
+    assert f"interventions are left out; `{command}` does them for each run" in result.err
 
 
 def test_shares_have_intervals_and_losses_medians(swept):

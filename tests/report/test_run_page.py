@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 
 from landscape.diagnose.items import Item
 from landscape.diagnose.session import kept
@@ -20,11 +21,13 @@ from landscape.diagnose.verdict.verdict import Verdict
 from landscape.diagnose.verdict.wording import headline, too_high
 from landscape.draw import open_work
 from landscape.draw.interactive.explorer_page import plotly
+from landscape.draw.kinds import KINDS, diagnosed
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
 from landscape.problem import Problem
 from landscape.quantities import number
 from landscape.report import document, run_material, run_page
-from landscape.report.pictures import MORE
+from landscape.report.pictures import NARROW, shortened
 from landscape.sgd import watch
 from landscape.store import analysis, provenance, read
 from landscape.store.scans import sentences
@@ -62,20 +65,53 @@ def test_the_answer_comes_first_and_is_the_verdicts(pages, runs):
         assert name.endswith("_because") or item.meaning in read
 
 
-def test_every_picture_says_what_it_shows_in_its_captions_words(pages, runs):
+def test_every_picture_says_what_it_shows_in_whole_sentences(pages, runs):
     html = pages[ESCAPED]
     alts = [unescape(alt) for alt in re.findall(r'<img [^>]*alt="([^"]*)"', html)]
     assert len(alts) == html.count("<figure ")
     assert len(alts) >= 8
-    read = words(html).replace(MORE, "").replace(" ", "")
     for alt in alts:
         assert "Command:" not in alt
-        start = alt.removesuffix(" …")
-        assert len(start) > 60
-        assert start.replace(" ", "") in read, alt
+        assert 60 < len(alt) < 800
+        assert alt.endswith(".")
+        assert "…" not in alt
+    _, losses = open_work(runs / ESCAPED).subject.evaluated("train_loss")
+    for loss in (losses[0], losses[-1]):
+        # Of the loss curves, the valley and the plane.
+        assert all(f"{number(loss)} at step " in alt for alt in alts[:3])
+    assert f"lowest logged {number(losses.min())} at step " in alts[0]
+    assert "escape: step" in alts[0]
+    assert "narrowest " in alts[1]
+    assert " of its variance lies in the plane." in alts[2]
+    assert shortened("One. " + "a b " * 120 + "c. Three.") == "One."
     scan = open_work(runs / ESCAPED / "scans" / "event-best-0.h5").subject
     frame = re.search(r'<iframe title="([^"]*)"', html)[1]
     assert sentences.ready(scan) in unescape(frame)
+
+
+@pytest.mark.parametrize("width", [NARROW, None], ids=["phone", "desk"])
+def test_no_picture_has_letters_beyond_its_edge(runs, width):
+    folder = runs / ESCAPED
+    drawn = []
+    for kind in ("loss", *diagnosed(folder)):
+        style = Style(width=width, bare=True)
+        figure = KINDS[kind](open_work(folder, kind).subject, style=style)
+        figure.canvas.draw()
+        # Those of ticks that lie outside the axes aren't drawn.
+        ticks = {
+            label
+            for axes in figure.axes
+            for axis in (axes.xaxis, axes.yaxis)
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+            for label in (tick.label1, tick.label2)
+        }
+        for text in figure.findobj(Text):
+            box = text.get_window_extent()
+            if text not in ticks and text.get_visible() and box.width > 0:
+                assert box.x0 >= -1, (kind, text)
+                assert box.x1 <= figure.bbox.x1 + 1, (kind, text)
+        drawn.append(kind)
+    assert {"loss", "trainings", "distances", "sharpness", "units"} <= set(drawn)
 
 
 def test_names_stay_names(pages):

@@ -29,11 +29,11 @@ class Statement:
 
 
 def headline(verdict: Verdict) -> tuple[Statement, ...]:
-    """What happened, whether the rate is too high, how it moves; `questions` has them too.
+    """What happened first, then why, each in two sentences at most; `questions` has them too.
 
-    Of an escape also when it left, what lay between that and its lowest loss, and where it led; of
-    a run that never learned what other rates do, where they were tried; nothing more of a run that
-    diverged.
+    Of an escape what happened is also where it led; why is whether the rate is too high, of a run
+    that never learned what other rates do, where they were tried. Of others how it moves comes
+    last.
 
     >>> from landscape.diagnose.items import Item
     >>> found = Verdict(
@@ -43,35 +43,30 @@ def headline(verdict: Verdict) -> tuple[Statement, ...]:
     >>> headline(found)[-1].text
     'Whether it stays or wanders is undetermined: it stands still.'
     """
-    what = Statement(filled(OUTCOMES[verdict.verdict].sentence, verdict), verdict.confidence)
+    happened = filled(OUTCOMES[verdict.verdict].sentence, verdict)
     if verdict.landing is not None:
-        where = Statement(filled(LANDINGS[verdict.landing], verdict), verdict.confidence)
-        why = too_high(verdict)
+        happened += f" {filled(LANDINGS[verdict.landing], verdict)}"
+    what, why = Statement(happened, verdict.confidence), too_high(verdict)
+    if verdict.verdict in ("escaped", "diverged"):
         assert why is not None
-        more = (where, why) if why.confidence == UNDETERMINED else (why, where)
-        return what, *(Statement(text, verdict.confidence) for text in when_it_left(verdict)), *more
+        return what, why
     if (rates := next(other_rates(verdict), None)) is not None:
         return what, Statement(rates, "intervention")
-    if verdict.verdict == "diverged":
-        return (what,)
     moves = Statement(motion_sentence(verdict), motion_rests_on(verdict))
-    return tuple(filter(None, (what, too_high(verdict), moves)))
+    return tuple(filter(None, (what, why, moves)))
 
 
 def when_it_left(verdict: Verdict) -> Iterator[str]:
-    """When it left; what lay between that and its lowest loss, unless it stayed near."""
-    if verdict.left is None or verdict.verdict != "escaped":
-        return
-    text = f"It left at step {verdict.left:,}: every logged loss since was away."
+    """What lay between its lowest loss and when it left, unless it stayed near."""
     middle = verdict.evidence.get("between")
-    if middle is not None and not is_below(middle.value, middle.threshold):
-        low, high = (number(number_of(verdict, f"between_{end}") or 0.0) for end in ("low", "high"))
-        span = low if low == high else f"{low} to {high}"
-        text += (
-            f" The lowest was at step {number_of(verdict, 'lowest_step'):,.0f}; between the two it "
-            f"wandered well above that, at {span}."
-        )
-    yield text
+    if verdict.verdict != "escaped" or middle is None or is_below(middle.value, middle.threshold):
+        return
+    low, high = (number(number_of(verdict, f"between_{end}") or 0.0) for end in ("low", "high"))
+    span = low if low == high else f"{low} to {high}"
+    yield (
+        f"Its loss was lowest at step {number_of(verdict, 'lowest_step'):,.0f}; between that and "
+        f"when it left it wandered well above, at {span}."
+    )
 
 
 def too_high(verdict: Verdict) -> Statement | None:
@@ -86,7 +81,7 @@ def too_high(verdict: Verdict) -> Statement | None:
         return Statement(
             f"{OPEN} undetermined: no other was tried.", UNDETERMINED, _trains(verdict)
         )
-    if verdict.verdict not in ("learned", "bouncing"):
+    if verdict.verdict not in ("learned", "bouncing", "diverged"):
         return None
     return Statement(f"{OPEN} undetermined: a training at a lower one would tell.", UNDETERMINED)
 
@@ -308,6 +303,7 @@ def filled(text: str, verdict: Verdict, **more: str) -> str:
     values |= {f"share_{kind}": share for kind, share in shares.items()}
     if (loss := number_of(verdict, "end_loss")) is not None:
         values["ends_at"] = _ends_at(loss, verdict)
+    values["at_step"] = _at_step(verdict)
     if verdict.layers:
         # Older versions didn't say what units are.
         values = {"stuck_as": "dead or saturated", "layers": layers(verdict.layers), **values}
@@ -327,6 +323,13 @@ def _ends_at(loss: float, verdict: Verdict) -> str:
         return f"a level of {number(loss)}"
     size = percent(abs(math.expm1(change)))
     return f"a loss of {number(loss)} that {still(verdict)} (by {size} over its last stretch)"
+
+
+def _at_step(verdict: Verdict) -> str:
+    """When it left for good or diverged, as a sentence goes on; empty where that isn't known."""
+    name = "non-finite" if verdict.verdict == "diverged" else "escape"
+    step = next((one.first for one in verdict.events if one.name == name), None)
+    return "" if step is None else f" at step {step:,}"
 
 
 def still(verdict: Verdict) -> str:

@@ -91,7 +91,25 @@ def caption(found: Diagnosed) -> str:
         f"{number(float(matrix.max()))}, and their root mean square and range by lag.",
         *(f"{text[0].upper()}{text[1:]}." for text in _small_print(found)[1:]),
     ]
+    copies = found.measured.permutations
+    if copies is not None and copies.twin is None:
+        sentences.append("`landscape diagnose RUN --twin OTHER` compares it with one.")
     return " ".join(sentences)
+
+
+def seen(found: Diagnosed) -> str:
+    """What the figure shows, for whoever doesn't see it: how far apart weights are."""
+    part = _distances(found)
+    lag = part.by_lag
+    apart = ", ".join(
+        f"{number(float(lag.distance[k]))} at a lag of {counted(round(float(lag.lag[k])), 'step')}"
+        for k in sorted({0, len(lag.lag) - 1})
+    )
+    return (
+        f"Distances between the weights of run {found.name} at {len(part.distances.step):,} "
+        f"recorded steps, at most {number(float(np.sqrt(part.distances.squared.max())))}. Root "
+        f"mean square: {apart}."
+    )
 
 
 def _distances(found: Diagnosed) -> WeightDistances:

@@ -83,6 +83,17 @@ def caption(found: Diagnosed) -> str:
     )
 
 
+def seen(found: Diagnosed) -> str:
+    """What the figure shows, for whoever doesn't see it: how the displacement grows."""
+    part = _diffusion(found)
+    why = f" This doesn't decide how the weights move: {found.motion_open}."
+    return (
+        f"Mean squared displacement by lag of the weights of run {found.name}, over a window of "
+        f"{counted(part.steps, 'step')}. Growth: {part.growth}{_overshoot(part)}."
+        f"{why if found.motion_open else ''}"
+    )
+
+
 def _diffusion(found: Diagnosed) -> Diffusion:
     return panels.needed(found.measured.diffusion, "diffusion", found.name)
 

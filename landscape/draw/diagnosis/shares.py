@@ -54,7 +54,7 @@ def draw(axes: Axes, groups: Sequence[SweptGroup], half: float) -> None:
         axes.annotate(
             f"{group.count}",
             (10**middle, 1),
-            (0, 2.5),
+            (0, 4),
             xycoords=axes.get_xaxis_transform(),
             textcoords="offset points",
             size=theme.SMALL,

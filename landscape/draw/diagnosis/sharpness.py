@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from landscape.curvature.bounds import bounds
 from landscape.draw.diagnosis import panels
@@ -74,31 +75,31 @@ def _measured_parts(found: Diagnosed) -> tuple[Sharpness, Curvature | None]:
 def caption(found: Diagnosed) -> str:
     """Say what is shown, with the highest values, those at the last step, and the bounds there."""
     batch, top = _measured_parts(found)
-    values = [
-        f"{number(value)} ± {number(2 * error, 2)} at step {step:,}"
-        for step, value, error in zip(batch.step, batch.value, batch.error, strict=True)
-    ]
     sentences = [
         f"Curvature of run {found.name}. Batch sharpness "
         f"E[gᵀHg]/E|g|² over {batch.batches} batches of {batch.batch_size:,}, ± two standard "
-        f"errors: {_highest_and_last(values, batch.value)}."
+        f"errors: {_highest_and_last(batch.step, batch.value, batch.error)}."
     ]
     if top is not None:
         largest = top.eigenvalues[:, 0]
-        values = [
-            f"{number(value)} at step {step:,}"
-            for step, value in zip(top.step, largest, strict=True)
-        ]
-        sentences.append(
-            f"Top eigenvalue of the training loss's Hessian: {_highest_and_last(values, largest)}."
-        )
+        values = _highest_and_last(top.step, largest, np.zeros(len(largest)))
+        sentences.append(f"Top eigenvalue of the training loss's Hessian: {values}.")
     for text, line in _bounds(found).values():
         sentences.append(f"Stability bound {text}: {number(float(line[-1]))}.")
     return " ".join(sentences)
 
 
-def _highest_and_last(said: Sequence[str], values: Floats) -> str:
-    highest = said[int(np.argmax(np.nan_to_num(values, nan=-np.inf)))]
+def _highest_and_last(step: NDArray[np.int64], values: Floats, errors: Floats) -> str:
+    """The highest value and the last, with two standard errors where there are any."""
+    said = [
+        f"{number(value)}{f' ± {number(2 * error, 2)}' if error > 0 else ''} at step {at:,}"
+        if np.isfinite(value)
+        else f"undefined at step {at:,}, where a gradient is 0 or not finite"
+        for at, value, error in zip(step, values, errors, strict=True)
+    ]
+    if not np.isfinite(values).any():
+        return said[-1]
+    highest = said[int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))]
     return highest if highest == said[-1] else f"at most {highest}, {said[-1]}"
 
 

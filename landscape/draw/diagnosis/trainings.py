@@ -68,7 +68,10 @@ def trainings(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     columns = min(style.columns(2, width), len(shown))
     across = (width - LEFT - RIGHT - (ROOM + GAP) * (columns - 1) - ROOM) / columns
     rows = -(-len(shown) // columns)
-    row = TOP + HIGH + BENEATH
+    # Behind a panel there is room for rates, above it for its title.
+    titles = [page.wrapped(panel.title, across + ROOM, theme.LETTERS) for panel in shown]
+    top = TOP + footer.LINE * (max(map(len, titles)) - 1)
+    row = top + HIGH + BENEATH
     lines = panels.small_print([_small_print(found)], width, style)
     foot = Legend(_entries(found), width - 0.35)
     bottom = rows * row + LABEL
@@ -79,10 +82,11 @@ def trainings(found: Diagnosed, *, style: Style = PLAIN) -> Figure:
     finite = values[np.isfinite(values)]
     if style.cap is not None:
         finite = np.minimum(finite, style.cap)
-    for k, panel in enumerate(shown):
+    for k, (panel, title) in enumerate(zip(shown, titles, strict=True)):
         left = LEFT + k % columns * (across + ROOM + GAP)
-        axes = sheet.axes(left, k // columns * row + TOP, across, HIGH)
+        axes = sheet.axes(left, k // columns * row + top, across, HIGH)
         _panel(axes, panel, found, finite, log=log)
+        axes.set_title("\n".join(title), size=theme.LETTERS, loc="left", pad=4, va="bottom")
         if k % columns:
             axes.set_ylabel("")
             axes.tick_params(labelleft=False)
@@ -191,7 +195,6 @@ def _panel(axes: Axes, panel: Panel, found: Diagnosed, finite: Floats, *, log: b
     plots.upright(axes, finite, constant, log=log)
     axes.yaxis.get_major_locator().locs = panels.ticks(axes, 5)  # type: ignore[attr-defined]
     axes.set_ylabel("training loss", size=theme.LETTERS, labelpad=3)
-    axes.set_title(panel.title, size=theme.LETTERS, loc="left", pad=4)
     if np.isfinite(constant):
         axes.axhline(constant, color=theme.now().ink, lw=0.7, ls=(0, (1.2, 1.6)), zorder=2)
         page.drew(axes, "constant")

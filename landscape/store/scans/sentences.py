@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landscape.quantities import counted, duration, number, percent
 from landscape.store.provenance import is_typed
@@ -293,6 +294,37 @@ def ready(scan: Scan, mistrust: str = "", names: Sequence[str] = ("training",)) 
         found += filter(None, [lowest_validation(scan)])
     found += filter(None, [unsettled(scan)])
     return " ".join([*found, *overflowed(_events(scan))])
+
+
+def course(step: NDArray[np.int64], loss: Floats, lowest: str = "lowest") -> str:
+    """The first, the lowest and the last of a run's losses, with their steps; empty without any.
+
+    >>> course(np.array([0, 10, 20]), np.array([2.3, 0.4, np.nan]))
+    '2.3 at step 0, lowest 0.4 at step 10'
+    """
+    known = np.flatnonzero(np.isfinite(loss))
+    if not len(known):
+        return ""
+    least = known[int(np.argmin(loss[known]))]
+    names = dict.fromkeys((known[0], least, known[-1]), "") | {least: f"{lowest} "}
+    return ", ".join(f"{word}{number(loss[k])} at step {step[k]:,}" for k, word in names.items())
+
+
+def seen(scan: Scan) -> str:
+    """What a plane's figure shows, for whoever doesn't see it: the lowest loss, then the path."""
+    there = scan.measured & np.isfinite(scan.measures["train_loss"])
+    found = [f"Training loss on {_placed(scan)}."]
+    if there.any():
+        low, high = (number(f(scan.measures["train_loss"][there])) for f in (np.min, np.max))
+        found.append(f"It goes from {low}, the lowest measured, to {high}.")
+    for path in scan.paths:
+        whose = f"The path of {path.name}" if len(scan.paths) > 1 else "The training's path"
+        run = course(path.step, path.true_loss)
+        held = percent(path.share_in_plane)
+        part = f"{held} of its variance lies in the plane" if path.share_in_plane >= 0 else ""
+        if said := "; ".join(filter(None, (run, part))):
+            found.append(f"{whose}: {said}.")
+    return " ".join(found)
 
 
 def lowest_validation(scan: Scan) -> str:

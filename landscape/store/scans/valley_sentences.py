@@ -139,6 +139,17 @@ def ready(valley: Valley) -> str:
     )
 
 
+def seen(valley: Valley) -> str:
+    """What its figure shows, for whoever doesn't see it: the run's loss, then the widths."""
+    run = f"run {valley.run_name}" if valley.run_name else "a run"
+    walked = valley.walked()
+    found = [
+        f"Training loss across the path of {run}, in {len(valley.slices.step)} columns.",
+        f"The run's own loss: {sentences.course(walked.step, walked.loss)}.",
+    ]
+    return " ".join([*found, *([_width(valley)] if _known(valley) else [])])
+
+
 def details(valley: Valley) -> str:
     """What was measured and how, what to mind, and what made it."""
     samples = valley.samples.get("train")

@@ -72,7 +72,7 @@ def test_an_escape_is_answered_whole():
     said = asked(planted.escape())
     answered = {number for number, (text, _) in said.items() if "Not answered: " not in text}
     assert answered >= {f"1.{part}" for part in range(1, 10)}
-    assert "It left at step 500: every logged loss since was away." in said["1.3"][0]
+    assert "that region of low loss at step 500 and stayed away" in said["1.3"][0]
     # What decides comes first, curvature after it.
     assert said["1.9"][0].startswith("At this rate other batch orders leave (end above a ")
     assert "On the way it spiked 5 times." in said["1.3"][0]
@@ -113,7 +113,7 @@ def test_an_escape_has_one_date_that_batches_may_tell_between_two_logged_losses(
     verdict, said = judge(evidence), asked(evidence)
     assert verdict.left == left
     assert [each.first for each in verdict.events if each.name == "escape"] == [left]
-    assert f"It left at step {left}: " in said["1.3"][0]
+    assert f"that region of low loss at step {left} and stayed away" in said["1.3"][0]
     assert f"and before it left (step {left})" in verdict.evidence["between_low"].meaning
     lowest = int(evidence.rows.step[int(np.argmin(evidence.rows.validation_loss))])
     assert f", {left - lowest} steps before it left." in said["1.8"][0]

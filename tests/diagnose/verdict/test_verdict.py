@@ -304,7 +304,7 @@ def test_words_for_an_escape():
     found = changed(outcomes.escaped(0, 0.9), branches=tuple(branches))
     happened = said(found, "1.3")
     assert happened.startswith("It learned to a logged loss of 0.")
-    assert "left that region of low loss and stayed away, at a level of 2.3." in happened
+    assert f"low loss at step {judge(found).left} and stayed away, at a level of 2.3." in happened
     assert (
         "It landed on the plateau of networks that ignore their input: every unit of the "
         "layer hidden is dead." in happened
@@ -371,8 +371,8 @@ def test_a_landing_and_a_motion_are_lines_of_their_tables(monkeypatch, settled):
     monkeypatch.setitem(LANDINGS, "asleep", "It landed asleep, {layers} too.")
     monkeypatch.setitem(MOTIONS, "dithering", MotionTerm("{over} it dithers."))
     judged = judge(outcomes.escaped(0, 0.9))
-    _, _, where, _ = headline(replace(judged, landing="asleep"))
-    assert where.text == "It landed asleep, the layer hidden too."
+    what = headline(replace(judged, landing="asleep"))[0].text
+    assert what.endswith(" It landed asleep, the layer hidden too.")
     moves = headline(replace(judge(settled["walk"]), motion="dithering"))[-1]
     assert moves.text == "Over the window's 2,048 steps it dithers."
 

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from landscape.diagnose.verdict.wording import (
     headline,
     other_rates,
     too_high,
+    when_it_left,
 )
 from landscape.errors import LandscapeError
 from landscape.quantities import number, percent
@@ -48,16 +50,17 @@ def test_the_headline_is_of_the_answers(name):
     verdict = judge(evidence)
     what, *why = headline(verdict)
     said = {each.question: each.text for each in answers(verdict, evidence)}
-    assert said["1.3"].startswith(what.text)
+    sentences = re.split(r"(?<=\.) (?=[A-Z])", what.text)
+    assert len(sentences) <= 2
+    assert said["1.3"].startswith(sentences[0])
+    assert sentences[-1] in said["1.3"]
     assert what.confidence == verdict.confidence
-    count = {"diverged": 0, "escaped": 2}.get(verdict.verdict, 1)
     # Whether the rate is too high, unless the outcome says it.
-    says_it = {"diverged", "noise-floor", "suboptimal-plateau", "too-slow", "undetermined"}
+    says_it = {"noise-floor", "suboptimal-plateau", "too-slow", "undetermined"}
     assert (too_high(verdict) is None) == (verdict.verdict in says_it)
-    count += verdict.verdict not in {*says_it, "escaped"}
-    # When it left, where that is known.
-    left = any(each.name == "escape" for each in verdict.events)
-    assert len(why) == count + (verdict.verdict == "escaped" and left)
+    moves = verdict.verdict not in ("diverged", "escaped")
+    assert len(why) == moves + (verdict.verdict not in says_it)
+    assert all(one.text.count(". ") <= 1 for one in why)
     for statement in why:
         assert any(statement.text in each for each in said.values())
         assert statement.confidence in CONFIDENCE
@@ -97,7 +100,7 @@ def test_whether_the_rate_is_too_high_is_what_trainings_from_before_say(
     verdict = judge(evidence)
     text = f"Whether its learning rate is too high is undetermined: {why}"
     assert too_high(verdict) == Statement(text, "undetermined", remedy)
-    assert headline(verdict)[3] == too_high(verdict)
+    assert headline(verdict)[1:] == (too_high(verdict),)
     [happened] = [one for one in answers(verdict, evidence) if one.question == "1.3"]
     assert text in happened.text
     assert happened.remedy == remedy
@@ -124,8 +127,6 @@ def test_the_rate_is_too_high_where_other_orders_of_the_batches_leave_too(away, 
     assert why in said.text
     assert said.confidence == confidence
     assert (said.remedy == ORDERS) == (away == 5)
-    # Its place: before where it landed only if it is decided.
-    assert headline(verdict).index(said) == (2 if confidence == "intervention" else 3)
     assert ("unstable-at-rate" in verdict.also) == (away == 10)
 
 
@@ -205,7 +206,9 @@ def test_it_ends_at_a_level_only_where_the_loss_holds_one():
     level = judge(planted_outcomes.escaped(0, 0.9))
     assert "end_change" not in level.evidence
     assert headline(level)[0].text.endswith(
-        "left that region of low loss and stayed away, at a level of 2.3."
+        f"left that region of low loss at step {level.left} and stayed away, at a level of 2.3. "
+        "It landed on the plateau of networks that ignore their input: every unit of the layer "
+        "hidden is dead."
     )
     # After the escape the loss falls by a factor 1.5, by the same share at every row.
     falling = planted_outcomes.escaped(0, 0.9)
@@ -218,10 +221,10 @@ def test_it_ends_at_a_level_only_where_the_loss_holds_one():
     assert change.side == "below: it still falls, no level"
     assert falling.evidence["end_loss"].value == loss[-1]
     fallen = percent(1 - loss[-1] / loss[first])
-    assert headline(falling)[0].text.endswith(
-        f"left that region of low loss and stayed away, at a loss of {number(loss[-1])} "
-        f"that still falls (by {fallen} over its last stretch)."
-    )
+    assert (
+        f"left that region of low loss at step {falling.left} and stayed away, at a loss of "
+        f"{number(loss[-1])} that still falls (by {fallen} over its last stretch)."
+    ) in headline(falling)[0].text
 
 
 DOWN = 8
@@ -240,20 +243,37 @@ def _rose(loss: list[float]) -> Evidence:
 @pytest.mark.parametrize(
     ("loss", "between"),
     [
-        ([1.0, 0.9, 1.0, 0.8] * 5, "it wandered well above that, at 0.8 to 1."),
-        ([0.11, 0.12, 0.13, 0.12] * 5, ""),
-        ([], ""),
+        ([1.0, 0.9, 1.0, 0.8] * 5, "it wandered well above, at 0.8 to 1."),
+        ([0.11, 0.12, 0.13, 0.12] * 5, None),
+        ([], None),
     ],
 )
 def test_what_lay_between_its_lowest_loss_and_leaving_is_said(loss, between):
     every = planted_outcomes.EVERY
     verdict = judge(_rose(loss))
     assert verdict.verdict == "escaped"
-    said = headline(verdict)[1].text
-    left = DOWN + len(loss)
-    told = f"It left at step {every * left}: every logged loss since was away"
-    assert said.startswith(f"{told}.")
-    expected = f" The lowest was at step {every * (DOWN - 1)}; between the two {between}"
-    assert said.removeprefix(f"{told}.") == (expected if between else "")
+    assert f" at step {every * (DOWN + len(loss))} and stayed away" in headline(verdict)[0].text
+    expected = (
+        f"Its loss was lowest at step {every * (DOWN - 1)}; between that and when it left {between}"
+    )
+    assert list(when_it_left(verdict)) == ([expected] if between else [])
     if loss:
         assert verdict.evidence["between"].value == pytest.approx(np.median(loss))
+
+
+def test_of_a_diverged_run_its_step_is_said_and_what_would_tell_why():
+    verdict = judge(planted_outcomes.diverged(0, 0.9))
+    [step] = [each.first for each in verdict.events if each.name == "non-finite"]
+    assert [(one.text, one.confidence) for one in headline(verdict)] == [
+        (
+            f"It diverged: its loss, a gradient or a weight became NaN or infinite at step {step}.",
+            "observation",
+        ),
+        (
+            "Whether its learning rate is too high is undetermined: a training at a lower one "
+            "would tell.",
+            "undetermined",
+        ),
+    ]
+    # Where older versions said no step, none is made up.
+    assert headline(replace(verdict, events=()))[0].text.endswith("became NaN or infinite.")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.collections import QuadMesh
@@ -70,6 +72,13 @@ def test_references_stand_where_they_are(found, spread, copies):
         "twin, matched 200",
     ):
         assert text in written
+
+
+def test_without_a_twin_the_caption_names_what_compares_with_one(found, spread, copies):
+    command = "`landscape diagnose RUN --twin OTHER` compares it with one."
+    alone = found(distances=spread, permutations=replace(copies, twin=None, twin_matched=None))
+    assert caption(alone).endswith(f"No independently trained twin was given. {command}")
+    assert "--twin" not in caption(found(distances=spread, permutations=copies))
 
 
 @pytest.mark.parametrize("width", [3.25, 6.75])

@@ -158,3 +158,13 @@ def test_its_steps_are_those_of_the_loss_figure(found, batch):
         np.testing.assert_allclose(others, [first] * 2)
         assert lower.get_xlabel() == wanted.get_xlabel()
     assert "log scale from 40" in lower.get_xlabel()
+
+
+def test_the_caption_names_no_value_where_there_is_none(found, batch, top):
+    lost = replace(batch, value=np.array([5.0, 8.0, np.nan]), error=np.array([0.5, 1.0, np.nan]))
+    last = "undefined at step 200, where a gradient is 0 or not finite"
+    assert f"at most 8 ± 2 at step 120, {last}." in caption(found(sharpness=lost, curvature=top))
+    nothing = replace(batch, value=np.full(3, np.nan), error=np.full(3, np.nan))
+    assert f"two standard errors: {last}." in caption(found(sharpness=nothing, curvature=top))
+    one = replace(batch, error=np.full(3, np.nan))
+    assert ": at most 8 at step 120, 0.5 at step 200." in caption(found(sharpness=one))

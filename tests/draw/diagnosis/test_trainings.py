@@ -47,6 +47,14 @@ def test_each_training_begins_where_it_began(found):
         "from initializations on the plateau, steps from 0",
     ]
     best, end, plateau = figure.axes
+    narrow = trainings(found(ESCAPE), style=Style(width=3.25))
+    narrow.canvas.draw()
+    for axes, title in zip(narrow.axes, titles, strict=True):
+        assert axes.get_title(loc="left").replace("\n", " ") == title
+        [shown] = [one for one in axes.findobj(Text) if one.get_text() == axes.get_title("left")]
+        box = shown.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= narrow.bbox.x1
+        assert axes.get_window_extent().y1 < box.y0 < box.y1 <= narrow.bbox.y1
     drawn = {tuple(line.get_ydata()): tuple(line.get_xdata()) for line in best.lines}
     assert drawn[0.3, 2.0, 2.3] == (120, 130, 140)
     # The run itself is in every panel but the one of other initializations.
