@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ import torch
 from landscape import cluster
 from landscape.cluster.local import Here
 from landscape.diagnose import Diagnosis, conclude, measure
+from landscape.diagnose.trainings.interventions import perform_all
 from landscape.store import read
 
 ONLY = ("interventions",)
@@ -37,6 +39,33 @@ def told(run, problem, pool, listener=lambda name, share: None):
     diagnosis = Diagnosis(run, problem, only=ONLY, epochs=1)
     list(measure(diagnosis, pool, listener))
     return diagnosis, conclude(diagnosis)
+
+
+class Refuses(Here):
+    """Does nothing, and keeps how many threads each task was to have, by its name."""
+
+    def __init__(self, available):
+        self.available, self.seen = available, {}
+
+    def threads(self, available):
+        return self.available
+
+    def run(self, function, tasks, listener=None, *, shared=None):
+        self.seen = {task.trial.name: task.threads for task in tasks}
+        return iter(())
+
+
+@pytest.mark.parametrize(("available", "others"), [(1, 1), (3, 3), (4, 3)])
+def test_trainings_have_the_runs_threads_or_as_many_as_there_are(escaped, available, others):
+    run, problem = escaped
+    run = replace(run, record={**run.record, "threads": 3})
+    diagnosis, pool = Diagnosis(run, problem, only=ONLY, epochs=1), Refuses(available)
+    assert list(perform_all(diagnosis.subject, diagnosis.plan.trials, pool)) == []
+    controls = {trial.name for trial in diagnosis.plan.trials if trial.kind == "control"}
+    assert controls
+    assert pool.seen == {
+        trial.name: 3 if trial.name in controls else others for trial in diagnosis.plan.trials
+    }
 
 
 @pytest.mark.slow
