@@ -13,7 +13,8 @@ import torch
 from landscape import cluster
 from landscape.cluster.local import Here
 from landscape.diagnose import Diagnosis, conclude, measure
-from landscape.diagnose.trainings.interventions import perform_all
+from landscape.diagnose.trainings import interventions
+from landscape.diagnose.trainings.subject import Subject
 from landscape.store import read
 
 ONLY = ("interventions",)
@@ -41,31 +42,23 @@ def told(run, problem, pool, listener=lambda name, share: None):
     return diagnosis, conclude(diagnosis)
 
 
-class Refuses(Here):
-    """Does nothing, and keeps how many threads each task was to have, by its name."""
-
-    def __init__(self, available):
-        self.available, self.seen = available, {}
-
-    def threads(self, available):
-        return self.available
-
-    def run(self, function, tasks, listener=None, *, shared=None):
-        self.seen = {task.trial.name: task.threads for task in tasks}
-        return iter(())
-
-
 @pytest.mark.parametrize(("available", "others"), [(1, 1), (3, 3), (4, 3)])
-def test_trainings_have_the_runs_threads_or_as_many_as_there_are(escaped, available, others):
+def test_trainings_have_the_runs_threads_or_as_many_as_there_are(
+    escaped, monkeypatch, available, others
+):
     run, problem = escaped
     run = replace(run, record={**run.record, "threads": 3})
-    diagnosis, pool = Diagnosis(run, problem, only=ONLY, epochs=1), Refuses(available)
-    assert list(perform_all(diagnosis.subject, diagnosis.plan.trials, pool)) == []
-    controls = {trial.name for trial in diagnosis.plan.trials if trial.kind == "control"}
+    trials = Diagnosis(run, problem, only=ONLY, epochs=1).plan.trials
+    seen = {}
+    monkeypatch.setattr(torch, "get_num_threads", lambda: available)
+    monkeypatch.setattr(
+        interventions, "perform_one", lambda task: seen.update({task.trial.name: task.threads})
+    )
+    subject = Subject(run, problem)
+    assert list(interventions.perform_all(subject, trials, Here())) == list(trials)
+    controls = {trial.name for trial in trials if trial.kind == "control"}
     assert controls
-    assert pool.seen == {
-        trial.name: 3 if trial.name in controls else others for trial in diagnosis.plan.trials
-    }
+    assert seen == {trial.name: 3 if trial.name in controls else others for trial in trials}
 
 
 @pytest.mark.slow
