@@ -1,4 +1,4 @@
-"""The table of the demo's seeds: of the training that `make demo` does, from the runs' own files."""
+"""The demo's seeds: of the training that `make demo` does, from the runs' own files."""
 
 from __future__ import annotations
 
