@@ -28,12 +28,12 @@ help:
 	@echo
 	@echo 'PYTHON=$(PYTHON)  VENV=$(VENV)'
 
-# One thread for the training: with another number the same seed takes another course.
+# One thread for all trainings: with another number the same seed takes another course.
 demo: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/landscape train --model cnn --data digits --depth 2 --batch-size 16 \
 	    --lr 0.07 --momentum 0.95 --epochs 20 --seed 0 -o runs/demo --overwrite
 	$(BIN)/landscape scan runs/demo --plane valley,event --size 31 --overwrite
-	$(BIN)/landscape diagnose runs/demo --epochs 2 --orders 10
+	OMP_NUM_THREADS=1 $(BIN)/landscape diagnose runs/demo --epochs 2 --orders 10
 	$(BIN)/landscape report runs/demo --only-what-is-there
 
 test: $(VENV)/.installed-test

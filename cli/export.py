@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .command import listed
 from .printing import echo
 
 
@@ -21,10 +22,10 @@ def export(
         ),
     ],
     to: Annotated[
-        str,
+        list[str],
         typer.Option(
-            help="li (HDF5 files of Li et al.'s scripts), vtk (.vts and .vtp for ParaView), "
-            "csv or npz.",
+            help="One or several: li (HDF5 files of Li et al.'s scripts), vtk (.vts and .vtp for "
+            "ParaView), csv, npz.",
             show_default=False,
         ),
     ],
@@ -45,7 +46,7 @@ def export(
     """
     from landscape.store import exports
 
-    done = exports.export(source, to=to, folder=output, overwrite=overwrite)
+    done = exports.export(source, to=listed(to), folder=output, overwrite=overwrite)
     for file in done.files:
         echo(str(file))
     for note in done.notes:

@@ -241,8 +241,10 @@ def main(folder: Path) -> None:
     print(f"{total:,} bytes of pictures")
     if total > ALL:
         raise SystemExit(f"the gallery's pictures must have at most {ALL:,} bytes, got {total:,}")
-    page = "\n".join([HEAD, *(_section(one) for one in GALLERY)])
-    (DOCS / "gallery.md").write_text(page, encoding="utf-8")
+    page = DOCS / "gallery.md"
+    demo = DEMO + page.read_text(encoding="utf-8").partition(DEMO)[2]
+    text = "\n".join([HEAD, *(_section(one) for one in GALLERY), demo])
+    page.write_text(text, encoding="utf-8")
 
 
 def _is_finished(scan: Path) -> bool:
@@ -291,6 +293,8 @@ def _draw(folder: Path, picture: Picture) -> None:
         raise SystemExit(f"{file} must have at most {LARGEST:,} bytes")
 
 
+DEMO = "## What make demo shows\n"
+"""The chapter that is kept as it is; docs/make_demo_seeds.py makes its table."""
 HEAD = (
     "# Gallery\n\n"
     "Real runs, drawn by `docs/make_gallery.py`: what `landscape scan RUN` shows of them by "

@@ -35,3 +35,13 @@ def test_the_page_has_the_script_s_words(gallery):
     page = (DOCS / "gallery.md").read_text()
     for entry in gallery:
         assert entry.says in page
+
+
+def test_the_demo_s_chapter_is_the_last(monkeypatch):
+    """What stands behind its title is kept when the page is made again."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    made = import_module("make_gallery")
+    page = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    assert page.count(made.DEMO) == 1
+    assert "\n## " not in page.partition(made.DEMO)[2]
+    assert "<!-- table: demo-seeds -->" in page.partition(made.DEMO)[2]

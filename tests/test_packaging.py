@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tarfile
 import venv
 from configparser import ConfigParser
 from pathlib import Path
@@ -13,6 +16,7 @@ from zipfile import ZipFile
 
 import pytest
 from build import ProjectBuilder
+from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pyproject_hooks import quiet_subprocess_runner
@@ -70,6 +74,13 @@ def test_every_requirement_is_pinned_within_its_bounds() -> None:
         pin = pins.get(canonicalize_name(requirement.name))
         assert pin is not None, f"{requirement.name} is not in constraints.txt"
         assert pin in requirement.specifier, f"{requirement} is pinned to {pin}"
+
+
+def test_the_readme_lists_every_extra_that_users_install() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"`'\.\[(\w+)\]'`", text)
+    extras = set(config()["options.extras_require"]) - {"test", "dev", "docs"}
+    assert sorted(listed) == sorted(extras)
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +177,56 @@ def test_installation_imports_from_anywhere(
     assert run(environment, version, checkout) == landscape.__version__
     search = "import importlib.util as u; print([n for n in %r if u.find_spec(n)])"
     assert run(environment, search % (["cli", "tests", "examples"],), tmp_path) == "[]"
+
+
+@pytest.mark.slow
+def test_the_wheel_made_of_the_source_archive_works_and_both_describe_themselves(
+    checkout: Path, tmp_path: Path
+) -> None:
+    """As it is published: `python -m build` makes the wheel from what the archive holds."""
+    dist = tmp_path / "dist"
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(dist), str(checkout)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    (archive,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
+    for described in (_of_archive(archive), _of_wheel(wheel)):
+        metadata = Metadata.from_email(described, validate=True)
+        assert str(metadata.version) == landscape.__version__
+        assert metadata.description_content_type == "text/markdown"
+        assert metadata.description == (ROOT / "README.md").read_text(encoding="utf-8")
+    environment = tmp_path / "environment"
+    venv.create(environment, with_pip=False, symlinks=True)
+    python = str(environment / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", python]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", str(wheel)], check=True)
+    # The libraries of this environment, behind its own: PyTorch isn't downloaded once more.
+    (site_packages,) = environment.glob("lib/python*/site-packages")
+    libraries = sysconfig.get_paths()["purelib"]
+    (site_packages / "libraries.pth").write_text(f"{libraries}\n", encoding="utf-8")
+    where = run(environment, "import landscape; print(landscape.__file__)", tmp_path)
+    assert Path(where) == site_packages / "landscape" / "__init__.py"
+    program = str(environment / "bin" / "landscape")
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for words in (
+        ("--help",),
+        ("train", "--model", "mlp", "--data", "moons", "--steps", "9", "-o", "bare-run"),
+        ("scan", "bare-run", "--plane", "random", "--size", "5"),
+    ):
+        done = subprocess.run(
+            [program, *words], cwd=tmp_path, env=clean, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "bare-run" / "figures" / "random-final-0-contour.png").is_file()
+
+
+def _of_archive(file: Path) -> bytes:
+    with tarfile.open(file) as archive:
+        (name,) = (n for n in archive.getnames() if re.fullmatch(r"[^/]+/PKG-INFO", n))
+        found = archive.extractfile(name)
+        assert found is not None
+        return found.read()
+
+
+def _of_wheel(file: Path) -> bytes:
+    with ZipFile(file) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        return archive.read(name)

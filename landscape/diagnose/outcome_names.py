@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from landscape.store.scans.sentences import IGNORING
+
 UNDETERMINED = "undetermined"
 
 
@@ -166,7 +168,7 @@ ALSO: dict[str, str] = {
     "was.",
     "ended-in-excursion": "It ended during one more excursion; such ones came back before.",
     "end-above-best": "The loss that it ends at is a little above its best stretch.",
-    "little": "It learned little: the loss has settled clearly below that of a constant output, "
+    "little": f"It learned little: the loss has settled clearly below that of {IGNORING}, "
     "and close to it.",
     "saturated": "Units are saturated and the outputs huge.",
     "too-slow": "The loss falls, far too slowly.",

@@ -103,9 +103,13 @@ TRAJECTORIES: Mapping[str, Callable[[Trajectory], Files]] = {
 
 
 def export(
-    source: FilePath, *, to: str, folder: FilePath | None = None, overwrite: bool = False
+    source: FilePath,
+    *,
+    to: str | Sequence[str],
+    folder: FilePath | None = None,
+    overwrite: bool = False,
 ) -> Export:
-    """Write a scan, or a run's scans and what else it recorded, in one of FORMATS.
+    """Write a scan, or a run's scans and what else it recorded, in one or several of FORMATS.
 
     Into ``folder``, which is made if it isn't there; None: into ``exports`` in the run's folder or
     beside a file of no run.
@@ -114,31 +118,41 @@ def export(
         LandscapeError: no such format, nothing to export, or a file is there already and
             ``overwrite`` isn't set: then nothing is written.
     """
-    if to not in FORMATS:
+    formats = [to] if isinstance(to, str) else list(to)
+    for unknown in (each for each in formats if each not in FORMATS):
         raise LandscapeError(
-            f"the format to export to must be one of {', '.join(FORMATS)}, got {to}"
+            f"the format to export to must be one of {', '.join(FORMATS)}, got {unknown}"
         )
     target = folder or home_of(source) / "exports"
     recorded = _trajectory(source)
     scans = scans_in(source) if source.is_dir() else [source]
-    further: Files = {}
-    if source.is_dir() and recorded is not None and to in TRAJECTORIES:
-        further = TRAJECTORIES[to](recorded)
-    if not scans and not further:
-        raise no_scan(f"an export to {to}", source)
-    notes = []
-    for path in scans:  # read twice: planes of many weights need not be in memory together
-        files, note = _of_file(path, to, recorded)
-        _check(target, files, overwrite)
-        if not files and not source.is_dir():
-            raise LandscapeError(note)
-        notes += [note] if note else []
-    _check(target, further, overwrite)
+    notes: list[str] = []
+    for (
+        each
+    ) in formats:  # all are made twice: planes of many weights need not be in memory together
+        further = _of_run(source, each, recorded)
+        if not scans and not further:
+            raise no_scan(f"an export to {each}", source)
+        for path in scans:
+            files, note = _of_file(path, each, recorded)
+            _check(target, files, overwrite)
+            if not files and not source.is_dir():
+                raise LandscapeError(note)
+            notes += [note] if note else []
+        _check(target, further, overwrite)
     written: list[FilePath] = []
-    for path in scans:
-        files, _ = _of_file(path, to, recorded)
-        written += _write(target, files)
-    return Export((*written, *_write(target, further)), tuple(notes))
+    for each in formats:
+        for path in scans:
+            written += _write(target, _of_file(path, each, recorded)[0])
+        written += _write(target, _of_run(source, each, recorded))
+    return Export(tuple(written), tuple(notes))
+
+
+def _of_run(source: FilePath, to: str, recorded: Trajectory | None) -> Files:
+    """The files of a run beside those of its scans; none of a single scan."""
+    if not source.is_dir() or recorded is None or to not in TRAJECTORIES:
+        return {}
+    return TRAJECTORIES[to](recorded)
 
 
 def _of_file(path: FilePath, to: str, recorded: Trajectory | None) -> tuple[Files, str]:

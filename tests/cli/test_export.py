@@ -55,6 +55,32 @@ def test_a_scan(to, expected, landscape, scanned):
     assert result.err == ""
 
 
+@pytest.mark.parametrize("several", [("csv,npz",), ("csv", "--to", "npz")])
+def test_several_formats_have_the_files_of_each(several, landscape, scanned, tmp_path):
+    alone = [
+        landscape("export", scanned, "--to", to, "-o", tmp_path / "alone") for to in ("csv", "npz")
+    ]
+    result = landscape("export", scanned, "--to", *several, "-o", tmp_path / "both")
+    assert result.code == 0, result.err
+    assert {"mine.npz", "mine-grid.csv", "trajectory.npz"} < set(names(tmp_path / "both"))
+    said = "".join(one.out for one in alone)
+    assert result.out == said.replace(str(tmp_path / "alone"), str(tmp_path / "both"))
+    for file in (tmp_path / "alone").iterdir():
+        assert (tmp_path / "both" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_of_several_formats_none_is_written_where_one_is_refused(landscape, scanned):
+    assert landscape("export", scanned, "--to", "npz").code == 0
+    result = landscape("export", scanned, "--to", "csv,npz")
+    assert result.err.startswith("landscape: error: an export needs new files, ")
+    assert names(scanned / "exports") == ["mine.npz", "trajectory.npz"]
+    result = landscape("export", scanned, "--to", "csv,obj", "--overwrite")
+    assert result.err == (
+        "landscape: error: the format to export to must be one of li, vtk, csv, npz, got obj\n"
+    )
+    assert names(scanned / "exports") == ["mine.npz", "trajectory.npz"]
+
+
 def test_a_run_into_another_folder(landscape, scanned, tmp_path):
     result = landscape("export", scanned, "--to", "csv", "-o", tmp_path / "a" / "b")
     assert result.code == 0, result.err

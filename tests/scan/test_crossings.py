@@ -91,9 +91,9 @@ def test_what_is_closer_than_the_finest_radius_lies_below():
     assert (width.median, width.beyond, width.below) == (0.0, 0, 2)
     assert width.finest == LADDER[0] == 8.0**-5
     assert scan.remarks == (
-        "Width r₀.₁, where the training loss has risen by 0.1 (absolute, as neither a constant "
-        "output's loss nor the start's is known to lie clearly above the lowest): median below "
-        "3.05e−5, lowest and highest "
+        "Width r₀.₁, where the training loss has risen by 0.1 (absolute, as neither the loss of "
+        "ignoring the input nor the start's is known to lie clearly above the lowest): median "
+        "below 3.05e−5, lowest and highest "
         "below 3.05e−5 and below 3.05e−5 filter-normalized units, measured over 2 rays (1 random "
         "direction); other directions may give another width, --planes 10 tells.",
     )

@@ -260,7 +260,8 @@ def _timed(subject: Subject, trial: Intervention) -> tuple[float, float]:
         evaluator.on_train(training.model)
         evaluator.on_validation(training.model)
 
-    return _each(lambda step: training.step(step, trial.lr)), _each(evaluate)
+    with tuning.threads(min(int(subject.run.record["threads"]), torch.get_num_threads())):
+        return _each(lambda step: training.step(step, trial.lr)), _each(evaluate)
 
 
 def _each(call: Callable[[int], Any]) -> float:
@@ -300,15 +301,15 @@ def perform_all(
     ``listener(index, share)`` hears how far each is. What was begun before goes on. Leaving early
     stops the running ones, which can go on later.
     """
-    threads = torch.get_num_threads()
-    own = int(subject.run.record["threads"])
+    own, there = int(subject.run.record["threads"]), pool.threads(torch.get_num_threads())
     record, problem = _sent(subject, pool)
     tasks = [
         InterventionTask(
             str(subject.run.folder.resolve()),
             trial,
-            # With another number of threads sums are rounded otherwise, and a control diverges.
-            own if trial.kind == "control" else pool.threads(threads),
+            # With another number of threads sums are rounded otherwise: a control diverges, and
+            # others may end otherwise. More than there are would wait for each other.
+            own if trial.kind == "control" else min(own, there),
             record,
             problem,
             subject.again,

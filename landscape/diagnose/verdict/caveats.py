@@ -15,6 +15,7 @@ from landscape.diagnose.verdict.landing import dead_layers
 from landscape.diagnose.verdict.outcome import NamedOutcome
 from landscape.quantities import percent
 from landscape.store.measured.weights import Diffusion
+from landscape.store.scans.sentences import IGNORING
 
 
 def of(evidence: Evidence, outcome: NamedOutcome, motion: NamedMotion) -> tuple[str, ...]:
@@ -36,7 +37,9 @@ def _on_layers(evidence: Evidence, outcome: NamedOutcome) -> Iterator[str]:
 
 def _on_loss(evidence: Evidence) -> Iterator[str]:
     if not math.isfinite(evidence.constant_loss):
-        yield "There is no best constant output for this loss: the first row's loss stands for L₀."
+        yield (
+            f"The loss of {IGNORING} isn't known here: the first logged loss stands for it (L₀)."
+        )
     if not is_sgd(evidence):
         setup = evidence.setup
         whats = [setup.optimizer] if setup.optimizer != "SGD" else []

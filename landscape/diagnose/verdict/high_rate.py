@@ -46,7 +46,7 @@ from landscape.diagnose.verdict.wording import (
 from landscape.quantities import counted, number, percent
 from landscape.store.measured.trainings import LEAVING, STARTS
 from landscape.store.measured.whole import StateAtStep
-from landscape.store.scans.sentences import far_apart
+from landscape.store.scans.sentences import IGNORING, far_apart
 from landscape.store.verdicts import Remedy
 
 SEEDS = Remedy("sweep", {"seeds": 3})
@@ -125,7 +125,7 @@ def _ends_above(asked: Asked) -> str:
         made = "halfway from its best stretch to its end"
     else:
         flat = asked.evidence.constant_loss
-        to = "its first" if math.isnan(flat) else "a constant output's"
+        to = "its first" if math.isnan(flat) else f"the loss of {IGNORING}"
         share = percent(asked.thresholds.excursion)
         made = f"{share} of the way to {to}"
     return f" (end above a loss of {number(level)}, {made})"
@@ -386,7 +386,7 @@ def overfits(asked: Asked) -> Told:
         order = "before" if left >= found.step else "after"
         text += f", {counted(abs(left - found.step), 'step')} {order} it left"
     text += "."
-    if asked.evidence.is_for_good:  # both are a constant output's
+    if asked.evidence.is_for_good:  # both are the loss of ignoring the input
         return Told(text)
     text += f" {_at_the_end(found)}."
     accuracies = (math.nan, math.nan)
@@ -439,7 +439,7 @@ def beside(asked: Asked) -> Told:
         return unanswered("it needs other runs, those of a sweep", SEEDS)
     own = (constant - loss) / abs(constant)
     return Told(
-        f"It ends {_share(own)} of the way from a constant output's loss to zero; the sweep's "
+        f"It ends {_share(own)} of the way from the loss of {IGNORING} to zero; the sweep's "
         f"other runs that learned, {_share(others)} (median)."
     )
 

@@ -38,6 +38,7 @@ from landscape.quantities import counted, number, percent
 from landscape.store.measured.paths import PATHS, Barrier
 from landscape.store.measured.weights import Copies, Diffusion
 from landscape.store.scans.records import Floats
+from landscape.store.scans.sentences import IGNORING
 from landscape.store.verdicts import Remedy
 
 TRAIN = "trainings from its window would tell"
@@ -232,11 +233,11 @@ def leaves(asked: Asked) -> Told:
         text = f"It made {excursions_said(verdict)}, and came back each time"
     elif excursions:
         text = (
-            f"It made {excursions_said(verdict)}: the loss rose a quarter of the way to a constant "
-            "output's, no farther than its losses scatter anyway"
+            f"It made {excursions_said(verdict)}: the loss rose a quarter of the way to "
+            f"that of {IGNORING}, no farther than its losses scatter anyway"
         )
     else:
-        text = "It didn't leave: the loss never rose a quarter of the way to a constant output's"
+        text = f"It didn't leave: the loss never rose a quarter of the way to that of {IGNORING}"
     batch = verdict.evidence.get("batch_sharpness")
     top = verdict.evidence.get("sharpness")
     if batch is not None and isinstance(batch.value, float) and isinstance(batch.threshold, float):

@@ -19,6 +19,7 @@ from landscape.diagnose.verdict import landing
 from landscape.diagnose.verdict.named import NamedOutcome, training_on, unknown
 from landscape.quantities import counted
 from landscape.store.measured.whole import StateAtStep
+from landscape.store.scans.sentences import IGNORING
 from landscape.store.verdicts import Remedy
 
 FADED = 0.1
@@ -205,8 +206,8 @@ def _at_constant(case: OutcomeCase, items: Items) -> NamedOutcome | None:
         apart,
         case.thresholds.flat,
         "|L₀ − L|/L₀ of the loss it ends at",
-        below="at the loss of a constant output",
-        above="not at that of a constant output",
+        below=f"at the loss of {IGNORING}",
+        above=f"not at that of {IGNORING}",
     )
     if apart > case.thresholds.flat or end is None or end.logit_spread is None:
         return None

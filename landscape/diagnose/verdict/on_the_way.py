@@ -16,6 +16,7 @@ from landscape.quantities import counted, percent
 from landscape.sgd import endings, escapes
 from landscape.sgd.escapes import Course, Excursion
 from landscape.store.scans.records import Floats
+from landscape.store.scans.sentences import IGNORING
 
 LATE = 3
 """Whether a level holds is looked for in so large a part of the rows at the end."""
@@ -52,7 +53,7 @@ def unsettled(case: OutcomeCase, way: OnTheWay) -> NamedOutcome:
     """No name where rows that are away are too many for a level that holds, too few for none."""
     return unknown(
         f"{percent(float(way.items['restless'].value or 0))} of its last third lies over a "
-        "quarter of the way from its lowest loss back to a constant output's loss, too much for a "
+        f"quarter of the way from its lowest loss back to that of {IGNORING}, too much for a "
         "level that holds and not clearly jumping all through; training on would tell",
         way.items,
         way.also,

@@ -23,6 +23,7 @@ from landscape.diagnose.verdict.named import NamedOutcome, Rule, unknown
 from landscape.sgd import endings
 from landscape.sgd.endings import Ending
 from landscape.sgd.escapes import Course
+from landscape.store.scans.sentences import IGNORING
 from landscape.store.verdicts import Remedy
 
 __all__ = ["BY_ENDING", "NamedOutcome", "name_outcome"]
@@ -63,7 +64,7 @@ def _stated(course: Course, thresholds: Thresholds) -> Items:
     ending, best = course.ending, float(course.loss[course.best])
     moving = _moving(course, thresholds)
     items: Items = {
-        "constant_loss": Item(course.constant, None, "L₀, the loss of the best constant output"),
+        "constant_loss": Item(course.constant, None, f"L₀, the loss of {IGNORING}"),
         "best_loss": Item(
             best, None, f"lowest logged loss over all data, at step {course.step(course.best)}"
         ),

@@ -15,10 +15,10 @@ KEY = "width_rise"
 """Among the settings of a scan that has a width."""
 WHY = {
     "nat": "",
-    "constant": "0.1 of the way from the lowest loss to the best constant output's",
+    "constant": "0.1 of the way from the lowest loss to that of ignoring the input",
     "start": "0.1 of the way from the lowest loss to the start's",
-    "unknown": "absolute, as neither a constant output's loss nor the start's is known to lie "
-    "clearly above the lowest",
+    "unknown": "absolute, as neither the loss of ignoring the input nor the start's is known to "
+    "lie clearly above the lowest",
     "": "",
 }
 """By rule, where a rise comes from. No rule: of an older version's file, 0.1 whatever the loss."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ import torch
 from landscape import cluster
 from landscape.cluster.local import Here
 from landscape.diagnose import Diagnosis, conclude, measure
+from landscape.diagnose.trainings import interventions
+from landscape.diagnose.trainings.subject import Subject
 from landscape.store import read
 
 ONLY = ("interventions",)
@@ -37,6 +40,25 @@ def told(run, problem, pool, listener=lambda name, share: None):
     diagnosis = Diagnosis(run, problem, only=ONLY, epochs=1)
     list(measure(diagnosis, pool, listener))
     return diagnosis, conclude(diagnosis)
+
+
+@pytest.mark.parametrize(("available", "others"), [(1, 1), (3, 3), (4, 3)])
+def test_trainings_have_the_runs_threads_or_as_many_as_there_are(
+    escaped, monkeypatch, available, others
+):
+    run, problem = escaped
+    run = replace(run, record={**run.record, "threads": 3})
+    trials = Diagnosis(run, problem, only=ONLY, epochs=1).plan.trials
+    seen = {}
+    monkeypatch.setattr(torch, "get_num_threads", lambda: available)
+    monkeypatch.setattr(
+        interventions, "perform_one", lambda task: seen.update({task.trial.name: task.threads})
+    )
+    subject = Subject(run, problem)
+    assert list(interventions.perform_all(subject, trials, Here())) == list(trials)
+    controls = {trial.name for trial in trials if trial.kind == "control"}
+    assert controls
+    assert seen == {trial.name: 3 if trial.name in controls else others for trial in trials}
 
 
 @pytest.mark.slow

@@ -484,7 +484,7 @@ def test_that_no_more_orders_were_needed_is_said_where_the_test_is_decided():
     evidence = planted.escape()
     level = (
         f"(end above a loss of {judge(evidence).evidence['control_from_best'].threshold:.3g}, 25 % "
-        "of the way to a constant output's)"
+        "of the way to the loss of ignoring the input)"
     )
     decided = f"orders leave {level}, as many tried as decide: 10 of 10 from "
     assert decided in asked(evidence)["1.9"][0]

@@ -185,7 +185,7 @@ def test_caveats_apply_to_this_run_and_no_other(settled):
         ({"permutations": alone}, "independently trained"),
         ({"replicas": None}, "No replicas from the window that the motion is read from: "),
         ({"connectivity": None}, "No floors"),
-        ({"constant_loss": math.nan}, "best constant output"),
+        ({"constant_loss": math.nan}, "The loss of ignoring the input isn't known here"),
         ({"setup": replace(walk.setup, optimizer="Adam")}, "not applicable: Adam"),
         ({"setup": replace(walk.setup, clipped=True)}, "gradients were clipped"),
         ({"setup": replace(walk.setup, scale_invariant=True)}, "blind to scale"),
