@@ -141,8 +141,9 @@ def test_each_of_several_optimizers_in_words(landscape, tmp_path):
     assert first.startswith("  settings       of a loop of its own, by SGD: lr 0.05, ")
     assert second.startswith("Adam: lr 0.003, ")
     page = run_page.page(tmp_path / "own")
-    # On top, in the caption of the loss curves, among versions and seeds.
-    assert page.count("SGD, learning rate 0.05; Adam, learning rate 0.003") == 3
+    both = "SGD, learning rate 0.05; Adam, learning rate 0.003"
+    assert page.count(f" · {both}</p>") == 1
+    assert f"Training: {both}." in page
 
 
 def test_the_file_of_a_problem_is_named(landscape, tmp_path):
