@@ -88,7 +88,7 @@ class Run:
 
     @property
     def trajectory(self) -> Trajectory:
-        """Everything recorded so far, opened anew; what happened, as its verdict says if it has one.
+        """Everything recorded so far, opened anew; what happened is what its verdict says, if any.
 
         A verdict that can't be read says nothing of what happened, in a warning.
 
