@@ -9,10 +9,22 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import landscape
+from landscape.door.scans import TurningPage
 
 PACKAGE = Path(landscape.__file__).parent
+WHOLE = """
+import landscape as ls
+run = ls.train(problem, lr=0.1, momentum=0.9, epochs=40, to="runs/high-lr")
+run
+scan = run.scan("valley")
+scan.contour(width=3.25); scan.surface(); scan.view()
+verdict = run.diagnose(); verdict
+run.report("why.html")
+"""
+"""What somebody types who saw the help."""
 NAMES = ["Problem", "compare", "look", "open", "train", "watch"]
 
 
@@ -64,3 +76,15 @@ def test_opening_a_run_loads_no_torch():
     loaded = loaded_by("import landscape as ls; ls.open")
     assert "landscape.door.runs" in loaded
     assert not loaded & {"torch", "matplotlib", "pyvista", "pandas", "xarray", "IPython"}
+
+
+@pytest.mark.slow
+def test_what_it_gives_goes_together(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    inputs = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
+    problem = landscape.Problem(torch.nn.Linear(2, 2), (inputs, (inputs[:, 0] > 0).long()))
+    made = {"problem": problem}
+    exec(WHOLE.replace("epochs=40", "epochs=3"), made)
+    assert made["scan"].name in made["run"].scans
+    assert isinstance(made["scan"].view(), TurningPage)
+    assert made["verdict"].outcome in Path("why.html").read_text(encoding="utf-8")

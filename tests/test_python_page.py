@@ -48,7 +48,8 @@ def test_its_scans_have_the_shapes_that_it_asks_for(made):
 
 
 def test_its_figures_are_figures(made):
-    assert all(isinstance(made[name], Figure) for name in ("figure", "surface", "above", "mine"))
+    names = ("figure", "surface", "above", "walls", "mine")
+    assert all(isinstance(made[name], Figure) for name in names)
     assert made["figure"].axes[0].get_title() == "mine"
 
 

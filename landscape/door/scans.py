@@ -120,13 +120,17 @@ class HeldScan:
             from landscape.draw.figures.contour import draw_contour
             from landscape.draw.sheet import page
 
-            draw_contour(ax, self._plane("axes given to a contour"), style=style_of(style))
+            scan = self._plane(
+                "a contour in axes of one's own",
+                "whose figure has several axes, one above the other; leave out ax",
+            )
+            draw_contour(ax, scan, style=style_of(style))
             return page.figure_of(ax)
         return self.figure("valley" if isinstance(self.stored, Valley) else "contour", **style)
 
     @speaking_python
     def surface(self, **style: Any) -> Figure:
-        """Draw the losses of a plane in 3D, the path at its own true losses.
+        """Draw the losses in 3D, the path at its own true losses; of a valley its slices as slats.
 
         Takes about a second. VTK draws it where OpenGL works, else matplotlib, more plainly.
 
@@ -134,10 +138,9 @@ class HeldScan:
             style: as for `contour`; ``camera=(azimuth, elevation)`` in degrees.
 
         Raises:
-            LandscapeError: the scan is a line or a valley.
+            LandscapeError: the scan is a line.
         """
-        self._plane("a surface")
-        return self.figure("surface", **style)
+        return self.figure("slats" if isinstance(self.stored, Valley) else "surface", **style)
 
     @speaking_python
     def curve(self, *, ax: Axes | None = None, **style: Any) -> Figure:
@@ -150,7 +153,8 @@ class HeldScan:
             from landscape.draw.figures.curve import draw_curve
             from landscape.draw.sheet import page
 
-            draw_curve(ax, self._plane("a curve"), style=style_of(style))
+            scan = self._plane("a curve", "which contour() and surface() draw")
+            draw_curve(ax, scan, style=style_of(style))
             return page.figure_of(ax)
         return self.figure("curve", **style)
 
@@ -193,15 +197,12 @@ class HeldScan:
     def view(self) -> TurningPage:
         """The page on which the surface is turned, step by step; a notebook shows it in place.
 
-        One file of about 5 MB that asks nothing of anywhere; ``scan.view().save("surface.html")``
-        writes it.
-
-        Raises:
-            LandscapeError: the scan is a valley.
+        A valley is gone through slice by slice there. One file of about 5 MB that asks nothing of
+        anywhere; ``scan.view().save("surface.html")`` writes it.
         """
         from landscape.draw.interactive.explorer_data import Entry
 
-        scan = self._plane("the page")
+        scan = self.stored
         return TurningPage([Entry(scan.run_name or "model", self.name, scan)])
 
     @speaking_python
@@ -213,7 +214,8 @@ class HeldScan:
         """
         from landscape.draw.solid.plotter import plotter
 
-        return plotter(self._plane("a surface"), off_screen=off_screen, style=style_of(style))
+        scan = self._plane("a plotter", "which surface() draws")
+        return plotter(scan, off_screen=off_screen, style=style_of(style))
 
     def to_xarray(self) -> Any:
         """An ``xarray.Dataset`` of every measure over named axes, ``measured`` with them.
@@ -263,13 +265,16 @@ class HeldScan:
             return {"long_name": "training step", "units": "steps"}
         return {"long_name": f"{scan.across} direction", "units": scan.unit}
 
-    def _plane(self, what: str) -> Scan:
-        """The scan, if it is one of a plane or a line."""
+    def _plane(self, what: str, instead: str) -> Scan:
+        """The scan, if it is one of a plane or a line; what a valley has instead.
+
+        Raises:
+            LandscapeError: it is a valley.
+        """
         scan = self.stored
         if isinstance(scan, Valley):
             raise LandscapeError(
-                f"{what} needs a plane, {self.name} is a valley, slices between which nothing was "
-                "measured; draw it with contour(), or scan a plane, as in run.scan('random')"
+                f"{what} needs a plane or a line, {self.name} is a valley, {instead}"
             )
         return scan
 

@@ -10,6 +10,7 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 
 from landscape.door.scans import HeldScan
+from landscape.draw.interactive import explorer_data
 from landscape.draw.kinds import KINDS
 from landscape.draw.look.style import Style
 from landscape.draw.solid import opengl
@@ -158,6 +159,23 @@ def test_a_name_with_a_format_is_written_in_that_alone(plane, tmp_path):
     assert files[0].read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow
+def test_a_valleys_surface_is_its_slats(valley):
+    drawn = valley.surface(renderer="matplotlib", dpi=60)
+    slats = KINDS["slats"](valley.stored, style=Style(renderer="matplotlib", dpi=60))
+    assert drawn.shown() == slats.shown()
+    axes = drawn.axes[-1]
+    assert "training step" in {text.get_text() for text in axes.texts}
+
+
+def test_a_valley_is_on_the_page_slice_by_slice(valley):
+    page = valley.view()
+    [entry] = explorer_data.page(page._entries)["scans"]
+    assert (entry["kind"], entry["name"]) == ("valley", "walls")
+    assert entry["steps"] == valley.stored.slices.step.tolist()
+    assert '"kind":"valley"' in page.html.replace(" ", "")
+
+
 def test_pyplot_is_left_alone(plane):
     import matplotlib.pyplot as plt
 
@@ -172,15 +190,20 @@ def test_pyplot_is_left_alone(plane):
     [
         (
             "valley",
-            lambda scan: scan.surface(),
-            "a surface needs a plane, walls is a valley, slices between which nothing was "
-            "measured; draw it with contour(), or scan a plane, as in run.scan('random')",
+            lambda scan: scan.contour(ax=Figure().subplots()),
+            "a contour in axes of one's own needs a plane or a line, walls is a valley, whose "
+            "figure has several axes, one above the other; leave out ax",
         ),
         (
             "valley",
-            lambda scan: scan.view(),
-            "the page needs a plane, walls is a valley, slices between which nothing was "
-            "measured; draw it with contour(), or scan a plane, as in run.scan('random')",
+            lambda scan: scan.curve(ax=Figure().subplots()),
+            "a curve needs a plane or a line, walls is a valley, which contour() and surface() "
+            "draw",
+        ),
+        (
+            "valley",
+            lambda scan: scan.plotter(),
+            "a plotter needs a plane or a line, walls is a valley, which surface() draws",
         ),
         (
             "plane",
