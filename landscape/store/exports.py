@@ -127,9 +127,7 @@ def export(
     recorded = _trajectory(source)
     scans = scans_in(source) if source.is_dir() else [source]
     notes: list[str] = []
-    for (
-        each
-    ) in formats:  # all are made twice: planes of many weights need not be in memory together
+    for each in formats:  # all are made twice: planes of many weights needn't be there together
         further = _of_run(source, each, recorded)
         if not scans and not further:
             raise no_scan(f"an export to {each}", source)

@@ -10,7 +10,7 @@ import numpy as np
 from landscape.diagnose.course import course_of, departure
 from landscape.diagnose.items import Value
 from landscape.diagnose.left_again import outcomes, sequential_test
-from landscape.diagnose.motion.deciding import INTERVENE, NOTHING
+from landscape.diagnose.motion.deciding import INTERVENE
 from landscape.diagnose.motion.estimates import is_sgd
 from landscape.diagnose.outcome_names import (
     ALSO,
@@ -404,7 +404,7 @@ def _whether(asked: Asked, found: Overfitting) -> str:
         return "No, the validation loss hasn't risen from its lowest."
     item = verdict.evidence.get("validation_rise")
     if item is None and verdict.verdict == "escaped":
-        return f"Undetermined: an escape lifts the training loss too, and {NOTHING}."
+        return "Undetermined, and nothing here would tell: an escape lifts the training loss too."
     if item is None or not isinstance(item.value, float) or not isinstance(item.threshold, float):
         return (
             "Undetermined: it is judged where a run has learned and ends near its best; only a run "

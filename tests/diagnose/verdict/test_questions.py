@@ -126,8 +126,8 @@ def test_overfitting_is_set_beside_the_jump():
     text = asked(evidence)["1.8"][0]
     least = f"{rows.validation_loss.min():.3g}"
     assert text.startswith(
-        "Undetermined: an escape lifts the training loss too, and nothing that this tool does "
-        f"would decide it. The validation loss was lowest, {least}, at step {lowest}"
+        "Undetermined, and nothing here would tell: an escape lifts the training loss too. The "
+        f"validation loss was lowest, {least}, at step {lowest}"
     )
     assert f", {500 - lowest} steps before it left." in text
 
