@@ -171,15 +171,16 @@ def _measure(folder: Path, wanted: _Wanted) -> Mapping[str, str]:
             return refused
         with alone(found.run):
             diagnosis = prepared(found.run, wanted.diagnosis())
-            expected = announce_trainings(diagnosis, pool, before=_before(found.run))
+            before = _before(found.run.command("diagnose"))
+            expected = announce_trainings(diagnosis, pool, before=before)
             _scan(jobs, pool, wanted)
             carried_out(diagnosis, pool, expected, quiet=wanted.quiet)
     return refused
 
 
-def _before(run: Run) -> str:
+def _before(command: str) -> str:
     """Whose options they are that an announcement names."""
-    return f"in `{run.command('diagnose')}`, before this, "
+    return f"in `{command}`, before this, "
 
 
 def _measure_sweep(folder: Path, wanted: _Wanted) -> Mapping[str, str]:
@@ -187,7 +188,7 @@ def _measure_sweep(folder: Path, wanted: _Wanted) -> Mapping[str, str]:
     from landscape.report.sweep_page import undiagnosed
 
     if undiagnosed(folder):
-        before = f"in `landscape diagnose {shlex.quote(str(folder))}`, before this, "
+        before = _before(f"landscape diagnose {shlex.quote(str(folder))}")
         diagnose_sweep(folder, wanted.diagnosis(), intervene=False, json=False, before=before)
     return {}
 

@@ -32,6 +32,7 @@ from landscape.diagnose.verdict.asked import (
 from landscape.diagnose.verdict.overfitting import Overfitting
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.diagnose.verdict.wording import (
+    before_it_left,
     excursions_said,
     filled,
     is_below,
@@ -41,7 +42,7 @@ from landscape.diagnose.verdict.wording import (
     still,
     times,
     too_high,
-    when_it_left,
+    with_errors,
 )
 from landscape.quantities import counted, number, percent
 from landscape.store.measured.trainings import LEAVING, STARTS
@@ -61,7 +62,7 @@ def happened(asked: Asked) -> Told:
     """What became of the loss."""
     verdict = asked.verdict
     sentences = [filled(OUTCOMES[verdict.verdict].sentence, verdict)]
-    sentences += when_it_left(verdict)
+    sentences += before_it_left(verdict)
     rate = too_high(verdict)
     if rate is not None and rate.remedy is None:
         sentences.append(rate.text)
@@ -154,8 +155,8 @@ def _sharpness(asked: Asked) -> Iterator[str]:
     batch, top = (evidence.get(f"{name}{suffix}") for name in ("batch_sharpness", "sharpness"))
     if batch is None or not isinstance(batch.value, float):
         return
-    error = 2 * there.batch_sharpness_error if there is not None else 0.0
-    measured = f"{number(batch.value)}{f' ± {number(error, 2)}' if error else ''}"
+    error = there.batch_sharpness_error if there is not None else 0.0
+    measured = with_errors(batch.value, error)
     text = f"Curvature along the batches' gradients was {measured} {when}"
     if top is not None and isinstance(top.threshold, float) and isinstance(batch.threshold, float):
         noisy, quiet = batch.threshold, top.threshold
@@ -202,12 +203,12 @@ def _side(noisy: float, quiet: float) -> str:
 def _bounds(value: float, error: float, *, noisy: float, quiet: float) -> str:
     """On which side of the rate's stability bounds a value is, and what that proves.
 
-    Undetermined within its ``error``, two standard ones.
+    Undetermined within two of its standard errors.
     """
     alone = ", which alone proves nothing"
     one = noisy == quiet
     bounds = f"({number(noisy)}{'' if one else f' under noise, {number(quiet)} without'})"
-    if any(abs(value - bound) <= error for bound in (noisy, quiet)):
+    if any(abs(value - bound) <= 2 * error for bound in (noisy, quiet)):
         which = "the stability bound" if one else "the stability bounds"
         return f"too uncertain (two standard errors) to be on a side of {which} {bounds}"
     if value > quiet:

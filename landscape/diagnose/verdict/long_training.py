@@ -33,6 +33,7 @@ from landscape.diagnose.verdict.wording import (
     over_steps,
     said,
     shares_said,
+    with_errors,
 )
 from landscape.quantities import counted, number, percent
 from landscape.store.measured.paths import PATHS, Barrier
@@ -242,14 +243,13 @@ def leaves(asked: Asked) -> Told:
     top = verdict.evidence.get("sharpness")
     if batch is not None and isinstance(batch.value, float) and isinstance(batch.threshold, float):
         end = asked.evidence.state("end")
-        error = 2 * end.batch_sharpness_error if end is not None else 0.0
+        error = end.batch_sharpness_error if end is not None else 0.0
         side = "below" if is_below(batch.value, batch.threshold) else "above"
-        if abs(batch.value - batch.threshold) <= error:
+        if abs(batch.value - batch.threshold) <= 2 * error:
             side = "too uncertain to be below or above"
-        measured = f"{number(batch.value)}{f' ± {number(error, 2)}' if error else ''}"
         text += (
-            f". Curvature as batches see it was {measured} at the last weights, {side} "
-            f"the {number(batch.threshold)} up to which this rate is stable"
+            f". Curvature as batches see it was {with_errors(batch.value, error)} at the last "
+            f"weights, {side} the {number(batch.threshold)} up to which this rate is stable"
         )
         if top is not None and top.threshold != batch.threshold:
             text += f" under noise ({number(_as_float(top.threshold))} without)"

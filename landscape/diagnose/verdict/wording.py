@@ -56,7 +56,7 @@ def headline(verdict: Verdict) -> tuple[Statement, ...]:
     return tuple(filter(None, (what, why, moves)))
 
 
-def when_it_left(verdict: Verdict) -> Iterator[str]:
+def before_it_left(verdict: Verdict) -> Iterator[str]:
     """What lay between its lowest loss and when it left, unless it stayed near."""
     middle = verdict.evidence.get("between")
     if verdict.verdict != "escaped" or middle is None or is_below(middle.value, middle.threshold):
@@ -181,6 +181,15 @@ def motion_rests_on(verdict: Verdict) -> str:
     # That the loss moves is read off the run, whatever replicas did.
     is_tested = "replicas_ratio" in verdict.evidence and verdict.motion not in MOVING
     return "intervention" if is_tested else "observation"
+
+
+def with_errors(value: float, error: float) -> str:
+    """A number with two standard errors, where it has any.
+
+    >>> with_errors(14.2, 2.05), with_errors(3.0, 0.0)
+    ('14.2 ± 4.1', '3')
+    """
+    return f"{number(value)}{f' ± {number(2 * error, 2)}' if error else ''}"
 
 
 def times(count: float) -> str:

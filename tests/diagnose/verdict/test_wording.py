@@ -19,10 +19,10 @@ from landscape.diagnose.verdict.wording import (
     INTERVENE,
     ORDERS,
     Statement,
+    before_it_left,
     headline,
     other_rates,
     too_high,
-    when_it_left,
 )
 from landscape.errors import LandscapeError
 from landscape.quantities import number, percent
@@ -256,7 +256,7 @@ def test_what_lay_between_its_lowest_loss_and_leaving_is_said(loss, between):
     expected = (
         f"Its loss was lowest at step {every * (DOWN - 1)}; between that and when it left {between}"
     )
-    assert list(when_it_left(verdict)) == ([expected] if between else [])
+    assert list(before_it_left(verdict)) == ([expected] if between else [])
     if loss:
         assert verdict.evidence["between"].value == pytest.approx(np.median(loss))
 
