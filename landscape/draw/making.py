@@ -120,7 +120,7 @@ def open_work(path: Path, kind: str | None = None) -> Work:
 def _as_judged(found: Scan | Valley, path: Path) -> Scan | Valley:
     """A scan of a run that was diagnosed since, with what happened as the verdict says."""
     home = home_of(path)
-    if not (home / verdicts.NAME).is_file() or not (home / "run.json").is_file():
+    if not all((home / one).is_file() for one in (verdicts.NAME, "run.json", "trajectory.h5")):
         return found
     run = runs.read(home)
     if isinstance(found, Valley):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -31,6 +32,11 @@ def test_events_are_the_verdicts(landscape, tmp_path):
     valley, plane = (open_work(path).subject for path in sorted(run.scans, reverse=True))
     assert valley.events == run.trajectory.events
     assert plane.paths[0].events == run.trajectory.events
+    # A scan is drawn where the recording isn't, too.
+    alone = shutil.copytree(folder, tmp_path / "alone")
+    (alone / "trajectory.h5").unlink()
+    [there] = [path for path in read(alone).scans if path.stem.startswith("pca")]
+    assert open_work(there).subject.paths[0].events == recorded
     # One that can't be read says nothing, in a line.
     (folder / NAME).write_text("{")
     with pytest.warns(UserWarning, match="events are shown as recorded"):
