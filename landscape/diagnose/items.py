@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Value = float | int | bool | str | None
 
 
 @dataclass(frozen=True)
 class Item:
-    """One row of the verdict's evidence."""
+    """One row of the verdict's evidence.
+
+    >>> Item(0.34, 0.5, "how straight the movement is", "below: a walk")
+    Item(value=0.34, threshold=0.5)
+    """
 
     value: Value
     threshold: Value
     """None: stated, not judged."""
-    meaning: str
-    side: str = ""
+    meaning: str = field(repr=False)
+    side: str = field(default="", repr=False)
     """On which side of the line the value is, and what that side counts for."""
 
     @property

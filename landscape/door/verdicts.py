@@ -10,17 +10,28 @@ from landscape.diagnose.outcome_names import UNDETERMINED
 from landscape.diagnose.verdict.verdict import Verdict
 from landscape.door import notebook, tables
 from landscape.door.python_words import as_arguments
+from landscape.quantities import counted
 from landscape.store.verdicts import RESTS, Remedy
 
 
 class HeldVerdict:
     """What SGD did in a run: outcome and motion by name, what that means, what it rests on.
 
-    At a prompt and in a notebook it is the answers that ``landscape diagnose`` prints.
+    At a prompt it is one line; printed, and in a notebook, the answers that ``landscape diagnose``
+    prints.
 
-    >>> from landscape.diagnose import Verdict
-    >>> HeldVerdict("mine", Verdict("learned", "drifting", None, (), (), "observation"))
-    mine: learned [seen]; motion drifting
+    >>> import landscape as ls
+    >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+    >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+
+    >>> verdict = run.diagnose(intervene=False, only=["units"])
+    >>> verdict
+    <verdict moons: learned [seen]; motion undetermined; print it for its 18 sentences>
+    >>> print(verdict)
+    moons: learned [seen]; motion undetermined
+      outcome: It learned, to a logged loss of ...
+    >>> verdict.to_pandas().loc["best_loss", "meaning"]
+    'lowest logged loss over all data, at step ...'
     """
 
     def __init__(self, run: str, stored: Verdict) -> None:
@@ -89,6 +100,11 @@ class HeldVerdict:
         return f"{self.run}: {outcome}; motion {self.motion}"
 
     def __repr__(self) -> str:
+        """Outcome, motion and what the outcome rests on, in one line."""
+        said = counted(len(self.sentences), "sentence")
+        return f"<verdict {self._head}; print it for its {said}>"
+
+    def __str__(self) -> str:
         """The names, and the sentences beneath."""
         return "\n".join([self._head, *(f"  {text}" for text in self.sentences)])
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from rich.console import Console
 
 import landscape as ls
@@ -41,7 +42,7 @@ def test_it_speaks_as_the_command_does(verdict):
     assert any('(only=["curvature"])' in sentence for sentence in verdict.sentences)
     assert not any("--" in text for text in (*verdict.sentences, *verdict.caveats))
     assert len(verdict.sentences) == len(PARTS)
-    head, *lines = repr(verdict).splitlines()
+    head, *lines = str(verdict).splitlines()
     assert head == f"<mine>: {verdict.outcome} [seen]; motion {verdict.motion}"
     assert lines == [f"  {text}" for text in verdict.sentences]
     assert (verdict.outcome, verdict.confidence) == ("learned", "observation")
@@ -50,12 +51,29 @@ def test_it_speaks_as_the_command_does(verdict):
 def test_the_first_line_says_what_is_undetermined():
     def head(outcome: str, confidence: str) -> str:
         motion, landing = "undetermined", "dead-plateau" if outcome == "escaped" else None
-        return repr(HeldVerdict("a", Verdict(outcome, motion, landing, (), (), confidence)))
+        return str(HeldVerdict("a", Verdict(outcome, motion, landing, (), (), confidence)))
 
     assert head("undetermined", "undetermined") == ("a: outcome undetermined; motion undetermined")
     assert head("escaped", "intervention") == (
         "a: escaped, landed on dead-plateau [tested]; motion undetermined"
     )
+
+
+def test_at_a_prompt_it_is_a_line(verdict):
+    said = f"<mine>: learned [seen]; motion {verdict.motion}"
+    assert repr(verdict) == f"<verdict {said}; print it for its {len(PARTS)} sentences>"
+    shown, _ = DisplayFormatter().format(verdict)
+    assert shown["text/plain"] == repr(verdict)
+    assert shown["text/html"].count("<li>") >= len(PARTS)
+
+
+def test_what_it_holds_is_shown_without_its_sentences(verdict):
+    assert repr(verdict.stored) == (
+        f"Verdict(learned, motion {verdict.motion}, observation; {len(PARTS)} answers, "
+        f"{len(verdict.evidence)} items of evidence)"
+    )
+    for item in verdict.evidence.values():
+        assert repr(item) == f"Item(value={item.value!r}, threshold={item.threshold!r})"
 
 
 def test_a_notebook_shows_it_with_its_caveats(verdict):

@@ -19,6 +19,7 @@ from landscape.diagnose.thresholds import Thresholds
 from landscape.diagnose.verdict import caveats, outcome, overfitting
 from landscape.diagnose.verdict.named import NamedOutcome
 from landscape.diagnose.verdict.overfitting import Overfitting
+from landscape.quantities import counted
 from landscape.sgd.escapes import Course, events_of
 from landscape.store.verdicts import Remedy
 
@@ -72,13 +73,15 @@ class Answer:
     """The call that would answer more; None: none that is known."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """What the run did. Fields are those of verdict.json.
 
     Put into sentences by `questions`, written by `record` as JSON.
 
     >>> found = Verdict("learned", "drifting", None, (), (), "observation")
+    >>> found
+    Verdict(learned, motion drifting, observation; 0 answers, 0 items of evidence)
     >>> found.record()["verdict"], found.record()["format"]
     ('learned', 'landscape-verdict')
     """
@@ -110,6 +113,12 @@ class Verdict:
     def left(self) -> int | None:
         """The step at which it left for good; None: it didn't."""
         return next((each.first for each in self.events if each.name == "escape"), None)
+
+    def __repr__(self) -> str:
+        """The names, and how much there is of the rest."""
+        names = f"{self.verdict}, motion {self.motion}, {self.confidence}"
+        there = f"{counted(len(self.answers), 'answer')}, {counted(len(self.evidence), 'item')}"
+        return f"Verdict({names}; {there} of evidence)"
 
     def record(self) -> dict[str, Any]:
         """As verdict.json has it, plain values only."""
