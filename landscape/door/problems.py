@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from torch import nn
 
 from landscape import cluster
 from landscape.door.given import check_options, takes_of
+from landscape.door.options import ScanOptions
 from landscape.door.progress import followed
 from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, request_of
@@ -90,7 +91,9 @@ class HeldProblem(Problem):
         return cls(**{one.name: getattr(problem, one.name) for one in fields(Problem)})
 
     @speaking_python
-    def scan(self, plane: str = "random", *, workers: int = 1, **options: Any) -> HeldScan:
+    def scan(
+        self, plane: str = "random", *, workers: int = 1, **options: Unpack[ScanOptions]
+    ) -> HeldScan:
         """Measure the loss on a plane or a line through the weights that the model has now.
 
         Nothing is written and the model stays as it is. A plane of 51 × 51 points takes some
@@ -132,7 +135,7 @@ def look(
     *,
     loss: str | Callable[..., Any] = "cross_entropy",
     plane: str = "random",
-    **options: Any,
+    **options: Unpack[ScanOptions],
 ) -> HeldScan:
     """See the surroundings of a model's weights: one line to a picture, no run, no file.
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from landscape.door import notebook, tables
 from landscape.door.given import check_options, takes_of
+from landscape.door.options import ScanOptions, StyleOptions
 from landscape.door.progress import GOES_ON, Progress, announce, followed
 from landscape.door.python_words import speaking_python
 from landscape.door.scans import HeldScan, TurningPage, request_of, style_of
@@ -143,7 +144,7 @@ class HeldRun:
         name: str | None = None,
         overwrite: bool = False,
         workers: int = 1,
-        **options: Any,
+        **options: Unpack[ScanOptions],
     ) -> HeldScan:
         """Measure the loss on a plane through the run's weights, or across its path.
 
@@ -181,7 +182,7 @@ class HeldRun:
 
         request = request_of(plane, options)
         own = {"name": name} if name is not None else {}
-        with provenance.called(self._call("scan", plane, own | options)):
+        with provenance.called(self._call("scan", plane, {**own, **options})):
             [job] = prepare(
                 self.stored,
                 self.problem,
@@ -272,7 +273,7 @@ class HeldRun:
         return self
 
     @speaking_python
-    def curves(self, *, ax: Axes | None = None, **style: Any) -> Figure:
+    def curves(self, *, ax: Axes | None = None, **style: Unpack[StyleOptions]) -> Figure:
         """Draw the losses by training step, with what happened; also of a run that trains still.
 
         ``ax`` and ``style`` as for `HeldScan.contour`.
@@ -289,7 +290,7 @@ class HeldRun:
         return page.figure_of(ax)
 
     @speaking_python
-    def figure(self, kind: str, **style: Any) -> PrintedFigure:
+    def figure(self, kind: str, **style: Unpack[StyleOptions]) -> PrintedFigure:
         """Draw loss, or what a diagnosis measured: distances, msd, sharpness, units, trainings, ...
 
         Raises:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from landscape.door import notebook, tables
 from landscape.door.given import check_options, takes_of
+from landscape.door.options import StyleOptions
 from landscape.door.python_words import speaking_python
 from landscape.errors import LandscapeError
 from landscape.quantities import size
@@ -101,7 +102,7 @@ class HeldScan:
         return making.caption(self.stored)
 
     @speaking_python
-    def contour(self, *, ax: Axes | None = None, **style: Any) -> Figure:
+    def contour(self, *, ax: Axes | None = None, **style: Unpack[StyleOptions]) -> Figure:
         """Draw the losses from above; of a valley its slices, column by column.
 
         Args:
@@ -129,7 +130,7 @@ class HeldScan:
         return self.figure("valley" if isinstance(self.stored, Valley) else "contour", **style)
 
     @speaking_python
-    def surface(self, **style: Any) -> Figure:
+    def surface(self, **style: Unpack[StyleOptions]) -> Figure:
         """Draw the losses in 3D, the path at its own true losses; of a valley its slices as slats.
 
         Takes about a second. VTK draws it where OpenGL works, else matplotlib, more plainly.
@@ -143,7 +144,7 @@ class HeldScan:
         return self.figure("slats" if isinstance(self.stored, Valley) else "surface", **style)
 
     @speaking_python
-    def curve(self, *, ax: Axes | None = None, **style: Any) -> Figure:
+    def curve(self, *, ax: Axes | None = None, **style: Unpack[StyleOptions]) -> Figure:
         """Draw the losses along a line; ``ax`` and ``style`` as for `contour`.
 
         Raises:
@@ -159,7 +160,7 @@ class HeldScan:
         return self.figure("curve", **style)
 
     @speaking_python
-    def figure(self, kind: str | None = None, **style: Any) -> PrintedFigure:
+    def figure(self, kind: str | None = None, **style: Unpack[StyleOptions]) -> PrintedFigure:
         """Draw a kind of figure, of those that `landscape.draw.KINDS` has; None: what fits best.
 
         Raises:
@@ -173,7 +174,9 @@ class HeldScan:
         return making.figure(chosen, [work], style_of(style))
 
     @speaking_python
-    def save(self, stem: str | Path, kind: str | None = None, **style: Any) -> list[Path]:
+    def save(
+        self, stem: str | Path, kind: str | None = None, **style: Unpack[StyleOptions]
+    ) -> list[Path]:
         """Write a figure as ``stem.png`` and ``.pdf`` with its caption; return the files.
 
         A name that ends in png, pdf or svg is written in that format alone. ``savefig`` is the
@@ -206,7 +209,9 @@ class HeldScan:
         return TurningPage([Entry(scan.run_name or "model", self.name, scan)])
 
     @speaking_python
-    def plotter(self, *, off_screen: bool | None = None, **style: Any) -> pyvista.Plotter:
+    def plotter(
+        self, *, off_screen: bool | None = None, **style: Unpack[StyleOptions]
+    ) -> pyvista.Plotter:
         """The surface as a plotter of pyvista's, to add to: ``show()`` opens its window.
 
         Raises:

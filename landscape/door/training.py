@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, Unpack
 
 from torch import Tensor, nn
 
 from landscape.door.given import check_options, takes_of
+from landscape.door.options import TrainingOptions
 from landscape.door.progress import Progress, log
 from landscape.door.python_words import speaking_python
 from landscape.door.runs import HeldRun
@@ -55,7 +56,7 @@ def train(
     record: str = DEFAULT,
     overwrite: bool = False,
     callbacks: Sequence[RunCallback] = (),
-    **options: Any,
+    **options: Unpack[TrainingOptions],
 ) -> HeldRun:
     """Train a problem by SGD, or another optimizer, and record its weights along the way.
 

@@ -8,7 +8,7 @@ import numbers
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -142,10 +142,13 @@ class Problem:
     facts: Facts | None = field(default=None, compare=False, repr=False)
     """How its loss can be had, once that was found out; a changed copy keeps it."""
 
+    __signature__: ClassVar[inspect.Signature]
+    """What people give, for `help` and editors; `__new__` takes anything, to refuse it."""
+
     def __new__(cls, *given: Any, **options: Any) -> Self:
         """Refuse options that there aren't, before Python does so without a hint."""
         known = [one.name for one in fields(cls)]
-        people = known[: known.index("terms")]  # the others are set by those who make one
+        people = list(cls.__signature__.parameters)
         places = [one.name for one in fields(cls) if not one.kw_only]
         if len(given) > len(places):
             raise LandscapeError(
@@ -379,6 +382,17 @@ class Problem:
     def layout(self) -> Layout:
         """The order of the flat vector of weights."""
         return self.weights or Layout.of(self.model)
+
+
+def _signature() -> inspect.Signature:
+    """The fields up to ``terms``: the others are set by those who make a problem."""
+    made = inspect.signature(Problem.__init__)
+    _, *parameters = made.parameters.values()
+    before = [one.name for one in parameters].index("terms")
+    return made.replace(parameters=parameters[:before], return_annotation=made.empty)
+
+
+Problem.__signature__ = _signature()
 
 
 def also_trained(problem: Problem, patterns: Sequence[str]) -> Problem:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -13,12 +13,19 @@ import torch
 import landscape as ls
 from landscape.door import comparison, problems, runs, scans, tensorboard, training
 from landscape.door.given import check, check_call, check_options, takes_of
+from landscape.door.options import ScanOptions, StyleOptions, TrainingOptions
 from landscape.door.problems import HeldProblem
 from landscape.door.runs import HeldRun
 from landscape.door.scans import HeldScan, TurningPage
 from landscape.door.tensorboard import TensorBoardLog
 from landscape.door.training import HeldLoop
+from landscape.draw.look.style import Style
 from landscape.errors import LandscapeError
+from landscape.plane.choice import PlaneChoice
+from landscape.scan.request import GridChoice
+from landscape.scan.speed.options import Evaluation
+from landscape.sgd.recording.options import Options
+from landscape.sgd.training.settings import Settings
 
 CLASSES = (HeldRun, HeldScan, HeldProblem, HeldLoop, TurningPage, TensorBoardLog)
 
@@ -223,3 +230,45 @@ def test_a_step_is_recorded_with_one_number(blobs, folder):
         )
         loop.record(1.0)
     assert loop.run.trajectory.step.tolist() == [0, 1]
+
+
+def plainly(hint: Any) -> Any:
+    """A tuple of any length is given as any sequence."""
+    return Sequence[str] if hint == tuple[str, ...] else hint
+
+
+def options_of(call: Callable[..., Any], named: Collection[str] = ()) -> set[str]:
+    """The options that a call says it takes where it refuses one; but for those by name."""
+    said = message(lambda: call(nothing_like_it=1))
+    listed = re.fullmatch(r".* (?:are|has) (.+), got nothing_like_it.*", said)
+    assert listed
+    return set(listed[1].split(", ")) - set(named)
+
+
+@pytest.mark.parametrize(
+    ("kind", "records", "call", "named"),
+    [
+        (
+            TrainingOptions,
+            (Settings, Options),
+            lambda **given: training.train(ls.Problem.builtin("mlp", "moons"), to="a", **given),
+            list(inspect.signature(training.train).parameters),
+        ),
+        (
+            ScanOptions,
+            (PlaneChoice, GridChoice, Evaluation),
+            lambda **given: scans.request_of("random", given),
+            [],
+        ),
+        (StyleOptions, (Style,), lambda **given: scans.style_of(given), []),
+    ],
+)
+def test_editors_see_the_options_that_are_taken(kind, records, call, named):
+    seen = get_type_hints(kind)
+    assert set(seen) == options_of(call, named)
+    takes: dict[str, Any] = {}
+    for record in records:
+        takes |= {name: plainly(hint) for name, hint in takes_of(record).items()}
+    if kind is ScanOptions:
+        takes |= scans.SCAN_OPTIONS
+    assert {name: hint for name, hint in seen.items() if takes[name] != hint} == {}

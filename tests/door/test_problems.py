@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
+import pydoc
 import re
 from dataclasses import fields
 
@@ -292,3 +294,14 @@ def test_what_would_be_refused_in_training_is_not_looked_at():
     own = torch.nn.Sequential(net, torch.nn.BatchNorm1d(1, track_running_stats=False))
     with pytest.raises(LandscapeError, match=r"^in eval mode a sample's outputs must not depend"):
         ls.look(own, (x, x[:, :1]), loss="half_square", size=3)
+
+
+def test_its_signature_names_what_people_give():
+    said = inspect.signature(ls.Problem)
+    places = [one.name for one in said.parameters.values() if one.kind is not one.KEYWORD_ONLY]
+    assert places == ["model", "train", "validation", "loss"]
+    with pytest.raises(LandscapeError, match=f"are {', '.join(said.parameters)}, got losss"):
+        ls.Problem(losss=1)
+    assert said.parameters["batch_size"].default is None
+    assert said.bind("a model", "data", loss="half_square").arguments["train"] == "data"
+    assert "HeldProblem(model: " in pydoc.render_doc(ls.Problem)
