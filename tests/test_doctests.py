@@ -5,12 +5,17 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import re
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+SLOW = ("landscape.door.runs", "landscape.door.scans", "landscape.report.comparison_page")
+"""Whose examples draw several figures."""
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -31,7 +36,10 @@ class Finder(doctest.DocTestFinder):
         return super()._from_module(module, inspect.unwrap(object))
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in modules()],
+)
 def test_examples_run(name, tmp_path, monkeypatch):
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=FLAGS)
@@ -45,15 +53,31 @@ def test_examples_run(name, tmp_path, monkeypatch):
     assert runner.failures == 0, "".join(said)
 
 
+def named() -> Iterator[tuple[str, Any]]:
+    """What packages name in ``__all__``; of their files there what pages call."""
+    pages = " ".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))
+    for package, homes in runpy.run_path(str(ROOT / "docs" / "make_site.py"))["packages"]():
+        for name in homes:
+            one = getattr(importlib.import_module(package), name, None)
+            if one is not None and not inspect.ismodule(one):
+                yield f"{package}.{name}", one
+                continue
+            file = importlib.import_module(f"{package}.{name}")
+            for called in sorted(set(re.findall(rf"\b{name}\.([a-zA-Z_]+)\(", pages))):
+                yield f"{file.__name__}.{called}", getattr(file, called)
+
+
 def test_every_public_function_and_class_has_an_example():
-    """Of what a package names in ``__all__``; of constants the documentation is their value's."""
+    """Of constants the documentation is their value's."""
+    found = dict(named())
+    assert {
+        *("landscape.door.HeldRun", "landscape.curvature.density.measure"),
+        *("landscape.curvature.jump.jump", "landscape.report.run_page.page"),
+    } <= set(found)
     lacking = [
-        f"{package}.{name}"
-        for package, homes in runpy.run_path(str(ROOT / "docs" / "make_site.py"))["packages"]()
-        for name in homes
-        if inspect.isclass(one := getattr(importlib.import_module(package), name))
-        or inspect.isfunction(one)
-        if ">>> " not in (one.__doc__ or "")
+        name
+        for name, one in found.items()
+        if (inspect.isclass(one) or inspect.isfunction(one)) and ">>> " not in (one.__doc__ or "")
     ]
     assert lacking == []
 

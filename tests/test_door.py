@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import landscape
+from landscape import door
 from landscape.door.scans import TurningPage
 
 PACKAGE = Path(landscape.__file__).parent
@@ -65,6 +66,18 @@ def test_type_checkers_see_the_same():
     assert ast.literal_eval(listed.value) == landscape.__all__
 
 
+def test_the_packages_behind_it_name_what_they_give():
+    for name in door.__all__:
+        assert getattr(door, name).__module__.startswith("landscape.door.")
+    assert {landscape.Problem, landscape.train} <= {getattr(door, name) for name in door.__all__}
+    loaded = loaded_by("import landscape.door, landscape.report, landscape.curvature")
+    assert "landscape.door" in loaded
+    assert not loaded & {"torch", "matplotlib", "landscape.door.runs", "landscape.report.document"}
+    message = "module landscape.door has no attribute HeldRunn"
+    with pytest.raises(AttributeError, match=f"^{message}$"):
+        _ = door.HeldRunn
+
+
 def loaded_by(code: str) -> set[str]:
     script = f"{code}\nimport sys; print('loaded:', *sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -72,8 +85,11 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.rpartition("loaded:")[2].split())
 
 
-def test_opening_a_run_loads_no_torch():
-    loaded = loaded_by("import landscape as ls; ls.open")
+@pytest.mark.parametrize(
+    "code", ["import landscape as ls; ls.open", "from landscape.door import open, HeldScan"]
+)
+def test_opening_a_run_loads_no_torch(code):
+    loaded = loaded_by(code)
     assert "landscape.door.runs" in loaded
     assert not loaded & {"torch", "matplotlib", "pyvista", "pandas", "xarray", "IPython"}
 

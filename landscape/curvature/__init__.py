@@ -8,3 +8,13 @@ them. `bounds` are the curvatures up to which SGD is stable, and know no torch.
 
 MEMORY = 2**30
 """Bytes that graphs and an iteration's vectors take at most, unless told otherwise."""
+
+__all__ = [
+    "along_run",
+    "by_layer",
+    "density",
+    "jump",
+    "learning_coefficient",
+    "preconditioned",
+    "sharpness",
+]

@@ -64,6 +64,14 @@ def measure_curvature(
 
     Raises:
         LandscapeError: no such row, or curvature can't be had.
+
+    >>> import torch, landscape as ls
+    >>> x = torch.tensor([[2.0, 0.0], [0.0, 1.0]])  # the Hessian is diag(2, 1/2)
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> problem = ls.Problem(model, (x, x[:, :1]), loss="half_square")
+    >>> weights = ls.train(problem, lr=0.1, steps=5, to="runs/a").trajectory
+    >>> measure_curvature(problem, weights, [0], count=2).eigenvalues.round(4)
+    array([[2. , 0.5]])
     """
     rows = landmarks(trajectory) if rows is None else checked_rows(trajectory, rows)
     parts = _Parts(problem, samples, seed, device, memory)
@@ -99,6 +107,9 @@ def critical_step(
     Returns:
         The step; infinite where the loss stays lower up to a million guesses; NaN where no step
         lowers the loss by more than rounding, so that there is nothing to find.
+
+    >>> round(critical_step(lambda eta: (1 - 2 * eta) ** 2, guess=0.3), 3)
+    1.0
     """
     here = loss(0.0)
     if not (math.isfinite(here) and 0 < guess < math.inf):

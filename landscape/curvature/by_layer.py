@@ -45,6 +45,15 @@ def measure(
 
     Raises:
         LandscapeError: no such row, or curvature can't be had.
+
+    >>> import torch, landscape as ls
+    >>> x = torch.tensor([[2.0, 0.0], [0.0, 1.0]])  # the Hessian is diag(2, 1/2)
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> problem = ls.Problem(model, (x, x[:, :1]), loss="half_square")
+    >>> weights = ls.train(problem, lr=0.1, steps=5, to="runs/a").trajectory
+    >>> found = measure(problem, weights, [0])
+    >>> found.tensors, found.top.round(4), found.trace.round(4)
+    (('weight',), array([[2.]]), array([[2.5]]))
     """
     rows = landmarks(trajectory) if rows is None else checked_rows(trajectory, rows)
     hessian = sampled(problem, samples, seed=seed, device=device, memory=memory)

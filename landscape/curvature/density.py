@@ -65,6 +65,14 @@ def measure(
 
     Raises:
         LandscapeError: no such row, no probes, or curvature can't be had.
+
+    >>> import torch, landscape as ls
+    >>> x = torch.tensor([[2.0, 0.0], [0.0, 1.0]])  # the Hessian is diag(2, 1/2)
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> problem = ls.Problem(model, (x, x[:, :1]), loss="half_square")
+    >>> weights = ls.train(problem, lr=0.1, steps=5, to="runs/a").trajectory
+    >>> measure(problem, weights, 0).nodes.round(4)[0]
+    array([0.5, 2. ])
     """
     row = trajectory.row("final") if row is None else row
     [row] = checked_rows(trajectory, [row])
@@ -127,6 +135,11 @@ def count_below(density: Density, threshold: float) -> Count:
 
     There are at least as many eigenvalues on either side as one probe has nodes there (Cauchy's
     interlacing), which the limits and the value keep to.
+
+    >>> import numpy as np
+    >>> nodes, weights = np.array([[0.5, 2.0]]), np.array([[0.3, 0.7]])
+    >>> count_below(Density(nodes, weights, size=2, samples=2, total=2, step=0), 1.0).value
+    1.0
     """
     below = density.nodes < threshold
     above = density.nodes >= threshold

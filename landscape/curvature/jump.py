@@ -47,6 +47,14 @@ def subspace(
 
     Raises:
         LandscapeError: no such row, or no convergence.
+
+    >>> import torch, landscape as ls
+    >>> x = torch.tensor([[2.0, 0.0], [0.0, 1.0]])  # the Hessian is diag(2, 1/2)
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> problem = ls.Problem(model, (x, x[:, :1]), loss="half_square")
+    >>> weights = ls.train(problem, lr=0.1, steps=5, to="runs/a").trajectory
+    >>> subspace(problem, weights, 0, count=2).values.round(4)
+    array([2. , 0.5])
     """
     [row] = checked_rows(trajectory, [row])
     hessian = sampled(problem, samples, seed=seed, device=device, memory=memory)
@@ -110,6 +118,14 @@ def jump(
 
     Raises:
         LandscapeError: no such rows, or no convergence.
+
+    >>> import torch, landscape as ls
+    >>> x = torch.tensor([[2.0, 0.0], [0.0, 1.0]])  # the Hessian is diag(2, 1/2)
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> problem = ls.Problem(model, (x, x[:, :1]), loss="half_square")
+    >>> weights = ls.train(problem, lr=0.1, steps=5, to="runs/a").trajectory
+    >>> 0 <= jump(problem, weights, 0, 5, count=1).along_subspace <= 1  # a share of the move
+    True
     """
     peak = last if peak is None else peak
     checked_rows(trajectory, [first, peak, last])

@@ -106,6 +106,15 @@ def measure(
     Raises:
         LandscapeError: no such row, fewer than two chains, too few samples, or curvature can't be
             had.
+
+    >>> import torch, landscape as ls
+    >>> x = torch.tensor([[2.0, 0.0], [0.0, 1.0]]).repeat(20, 1)  # the Hessian is diag(2, 1/2)
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> problem = ls.Problem(model, (x, x[:, :1]), loss="half_square")
+    >>> weights = ls.train(problem, lr=0.1, steps=5, to="runs/a").trajectory
+    >>> found = measure(problem, weights, [5], chains=2, tether=10.0, controls=False)
+    >>> found.value.round(1), found.null.round(1)  # of a quadratic they are the same
+    (array([0.5]), array([0.5]))
     """
     if chains < 2:
         raise LandscapeError(f"the learning coefficient needs at least 2 chains, got {chains}")

@@ -72,7 +72,13 @@ PRECONDITIONED: Mapping[str, Preconditioning] = {
 
 @dataclass(frozen=True)
 class Preconditioner:
-    """An optimizer with its options, as a run used it."""
+    """An optimizer with its options, as a run used it.
+
+    >>> options = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+    >>> adam = Preconditioner("Adam", options, batch_size=32)
+    >>> round(adam.bound(0.01, samples=32)), adam.unknown(samples=1000)
+    (3800, 'batches of 32 of 1000 samples are small')
+    """
 
     name: str
     """As torch's class is called."""
@@ -170,6 +176,17 @@ def measure(
 
     Raises:
         LandscapeError: an optimizer without a diagonal, no state, or curvature can't be had.
+
+    >>> import torch, landscape as ls
+    >>> x = torch.tensor([[2.0, 0.0], [0.0, 1.0]])  # the Hessian is diag(2, 1/2)
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> problem = ls.Problem(model, (x, x[:, :1]), loss="half_square")
+    >>> run = ls.train(problem, optimizer="adam", steps=40, to="runs/a")
+    >>> options = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+    >>> adam = Preconditioner("Adam", options, batch_size=2)
+    >>> found = measure(problem, run.trajectory, adam)
+    >>> found.step, found.plain.round(4)
+    (array([40]), array([2.]))
     """
     where = rows_with_state(trajectory) if rows is None else checked_rows(trajectory, rows)
     hessian = sampled(problem, samples, seed=seed, device=device, memory=memory)

@@ -44,6 +44,14 @@ def measure(
 
     Raises:
         LandscapeError: no such row, no batches, or curvature can't be had.
+
+    >>> import torch, landscape as ls
+    >>> x = torch.tensor([[2.0, 0.0], [0.0, 1.0]])  # the Hessian is diag(2, 1/2)
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> problem = ls.Problem(model, (x, x[:, :1]), loss="half_square")
+    >>> weights = ls.train(problem, lr=0.1, steps=5, to="runs/a").trajectory
+    >>> measure(problem, weights, [0], batch_size=2).value.round(1)  # a batch is all of the data
+    array([2.])
     """
     if batches < 1 or batch_size < 1:
         raise LandscapeError(

@@ -55,6 +55,12 @@ class Comparison:
 
         Raises:
             LandscapeError: pandas isn't installed.
+
+        >>> Comparison(({"run": "a", "steps": 50}, {"run": "b", "steps": 40})).to_pandas()
+             steps
+        run
+        a       50
+        b       40
         """
         names = self.columns
         return tables.frame({name: [row[name] for row in self.rows] for name in names}, index="run")

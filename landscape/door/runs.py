@@ -262,6 +262,14 @@ class HeldRun:
 
         Raises:
             LandscapeError: it is at its end, or was recorded from somebody's own loop.
+
+        >>> import landscape as ls
+        >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+        >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+
+        >>> run.resume()
+        Traceback (most recent call last):
+        landscape.errors.LandscapeError: ...
         """
         from landscape.sgd import go_on
 
@@ -280,6 +288,12 @@ class HeldRun:
 
         Raises:
             LandscapeError: fewer than two losses over all data were recorded so far.
+
+        >>> import landscape as ls
+        >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+        >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+
+        >>> run.curves(width=3.25).savefig("curves.png")
         """
         if ax is None:
             return self.figure("loss", **style)
@@ -295,6 +309,13 @@ class HeldRun:
 
         Raises:
             LandscapeError: no such kind, or what it shows wasn't measured.
+
+        >>> import landscape as ls
+        >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+        >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+
+        >>> verdict = run.diagnose(intervene=False, only=["units"])
+        >>> run.figure("units").savefig("units.png")
         """
         from landscape.draw import making
 
@@ -307,6 +328,14 @@ class HeldRun:
 
         Raises:
             LandscapeError: the run wasn't scanned yet.
+
+        >>> import landscape as ls
+        >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+        >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+
+        >>> line = run.scan("line", size=5)
+        >>> run.view()
+        <page of line-final-0, ... MB; .save("FILE.html") writes it>
         """
         from landscape.draw.interactive import explorer_sources
 
@@ -321,6 +350,13 @@ class HeldRun:
 
         Raises:
             LandscapeError: what the folder holds is damaged, or the file can't be written.
+
+        >>> import landscape as ls
+        >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+        >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+
+        >>> run.report("why.html").name
+        'why.html'
         """
         from landscape.report import document, run_page
 
@@ -359,6 +395,13 @@ class HeldRun:
 
         Raises:
             LandscapeError: xarray isn't installed, or nothing was recorded yet.
+
+        >>> import landscape as ls
+        >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+        >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+
+        >>> dict(run.to_xarray().batch_loss.sizes)
+        {'step': 40}
         """
         xarray = tables.library("xarray")
         trajectory = self.trajectory

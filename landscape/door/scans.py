@@ -116,6 +116,11 @@ class HeldScan:
 
         Raises:
             LandscapeError: the scan is a line, whose picture is `curve`, or a style that can't be.
+
+        >>> import landscape as ls
+        >>> scan = ls.Problem.builtin("mlp", "moons", width=4).scan("random", size=5)
+        >>> figure = scan.contour(width=3.25)
+        >>> figure.savefig("contour.png")
         """
         if ax is not None:
             from landscape.draw.figures.contour import draw_contour
@@ -140,6 +145,10 @@ class HeldScan:
 
         Raises:
             LandscapeError: the scan is a line.
+
+        >>> import landscape as ls
+        >>> scan = ls.Problem.builtin("mlp", "moons", width=4).scan("random", size=5)
+        >>> figure = scan.surface(camera=(-60, 35))
         """
         return self.figure("slats" if isinstance(self.stored, Valley) else "surface", **style)
 
@@ -149,6 +158,10 @@ class HeldScan:
 
         Raises:
             LandscapeError: the scan isn't a line.
+
+        >>> import landscape as ls
+        >>> scan = ls.Problem.builtin("mlp", "moons", width=4).scan("line", size=5)
+        >>> figure = scan.curve(theme="dark")
         """
         if ax is not None:
             from landscape.draw.figures.curve import draw_curve
@@ -165,6 +178,10 @@ class HeldScan:
 
         Raises:
             LandscapeError: no such kind, or the scan isn't what it needs.
+
+        >>> import landscape as ls
+        >>> scan = ls.Problem.builtin("mlp", "moons", width=4).scan("random", size=5)
+        >>> scan.figure("contour", width=4).savefig("contour.png")
         """
         from landscape import draw
         from landscape.draw import making
@@ -184,6 +201,11 @@ class HeldScan:
 
         Raises:
             LandscapeError: as `figure`, or the folder can't be written to.
+
+        >>> import landscape as ls
+        >>> scan = ls.Problem.builtin("mlp", "moons", width=4).scan("random", size=5)
+        >>> [file.name for file in scan.save("mine.png")]
+        ['mine.png', 'mine.caption.txt', 'mine.caption.tex']
         """
         from landscape import draw
         from landscape.draw.files import METADATA
@@ -202,6 +224,11 @@ class HeldScan:
 
         A valley is gone through slice by slice there. One file of about 5 MB that asks nothing of
         anywhere; ``scan.view().save("surface.html")`` writes it.
+
+        >>> import landscape as ls
+        >>> scan = ls.Problem.builtin("mlp", "moons", width=4).scan("random", size=5)
+        >>> scan.view().save("surface.html").name
+        'surface.html'
         """
         from landscape.draw.interactive.explorer_data import Entry
 
@@ -216,6 +243,13 @@ class HeldScan:
 
         Raises:
             LandscapeError: the scan is no plane, or OpenGL doesn't work here.
+
+        >>> import landscape as ls
+        >>> scan = ls.Problem.builtin("mlp", "moons", width=4).scan("random", size=5)
+        >>> from landscape.draw.solid import opengl
+        >>> if opengl.probe().ok:
+        ...     plotter = scan.plotter(off_screen=True)
+        ...     plotter.close()
         """
         from landscape.draw.solid.plotter import plotter
 
@@ -230,6 +264,12 @@ class HeldScan:
 
         Raises:
             LandscapeError: xarray isn't installed.
+
+        >>> import landscape as ls
+        >>> scan = ls.Problem.builtin("mlp", "moons", width=4).scan("random", size=5)
+        >>> near = scan.to_xarray().train_loss.sel(x=0, y=0, method="nearest")
+        >>> float(near) == float(scan.loss[2, 2])
+        True
         """
         xarray = tables.library("xarray")
         scan, axes = self.stored, self.axes
@@ -248,6 +288,11 @@ class HeldScan:
 
         Raises:
             LandscapeError: pandas isn't installed.
+
+        >>> import landscape as ls
+        >>> scan = ls.Problem.builtin("mlp", "moons", width=4).scan("random", size=5)
+        >>> scan.to_pandas().train_loss.shape
+        (25,)
         """
         import numpy as np
 
@@ -307,7 +352,13 @@ class HeldScan:
 
 
 class TurningPage:
-    """Scans on a page to be turned: a notebook shows it in place, elsewhere `save` writes it."""
+    """Scans on a page to be turned: a notebook shows it in place, elsewhere `save` writes it.
+
+    >>> import landscape as ls
+    >>> scan = ls.Problem.builtin("mlp", "moons", width=4).scan("random", size=5)
+    >>> scan.view()
+    <page of random, ... MB; .save("FILE.html") writes it>
+    """
 
     def __init__(self, entries: Sequence[Any]) -> None:
         self._entries = entries

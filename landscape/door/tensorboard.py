@@ -61,6 +61,12 @@ class TensorBoardLog:
 
     Cost: reading the run's scalars and writing about 10 µs a number; with ``every=10`` that is
     well below a percent of most trainings.
+
+    >>> import landscape as ls
+    >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+    >>> log = TensorBoardLog("runs/tensorboard", figures=())
+    >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons", callbacks=[log])
+    >>> [file] = Path("runs/tensorboard").glob("*tfevents*")
     """
 
     @speaking_python
@@ -107,6 +113,12 @@ class TensorBoardLog:
 
         Raises:
             LandscapeError: it is another run than before, or it can't be read.
+
+        >>> import landscape as ls
+        >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+        >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+        >>> log = TensorBoardLog("runs/tensorboard", figures=())
+        >>> log.follow("runs/moons")
         """
         run = held(run)
         if self._run and run.stored.id != self._run:

@@ -30,8 +30,6 @@ class HeldVerdict:
     >>> print(verdict)
     moons: learned [seen]; motion undetermined
       outcome: It learned, to a logged loss of ...
-    >>> verdict.to_pandas().loc["best_loss", "meaning"]
-    'lowest logged loss over all data, at step ...'
     """
 
     def __init__(self, run: str, stored: Verdict) -> None:
@@ -79,6 +77,12 @@ class HeldVerdict:
 
         Raises:
             LandscapeError: pandas isn't installed.
+
+        >>> from landscape.diagnose import Verdict
+        >>> found = {"ratio": Item(0.3, 0.5, "how straight it goes", "below: a walk")}
+        >>> names = ("learned", "wandering", None, (), (), "observation")
+        >>> HeldVerdict("mine", Verdict(*names, evidence=found)).to_pandas().loc["ratio", "side"]
+        'below: a walk'
         """
         items = list(self.evidence.values())
         columns: dict[str, list[Any]] = {

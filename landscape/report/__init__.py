@@ -2,3 +2,5 @@
 
 Everything on them is from files that are there; nothing is measured here.
 """
+
+__all__ = ["comparison", "comparison_page", "document", "run_page", "sweep_page"]

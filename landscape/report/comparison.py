@@ -75,6 +75,12 @@ def gathered(folders: Sequence[Path], between: Connectivity | None = None) -> li
 
     Raises:
         LandscapeError: fewer than two, the same twice, or one that can't be read.
+
+    >>> import landscape as ls
+    >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+    >>> runs = [ls.train(problem, lr=lr, steps=40, to=f"runs/{lr}") for lr in (0.1, 0.3)]
+    >>> [one.name for one in gathered([run.folder for run in runs])]
+    ['0.1', '0.3']
     """
     if len(folders) < 2:
         raise LandscapeError(f"a comparison needs two runs or more, got {len(folders)}")

@@ -24,7 +24,15 @@ NAME = "comparison.html"
 
 
 def page(runs: Sequence[ComparedRun]) -> str:
-    """Return the page as HTML, of what there is; nothing is measured."""
+    """Return the page as HTML, of what there is; nothing is measured.
+
+    >>> import landscape as ls
+    >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+    >>> runs = [ls.train(problem, lr=lr, steps=40, to=f"runs/{lr}") for lr in (0.1, 0.3)]
+    >>> from landscape.report.comparison import gathered
+    >>> "2 runs side by side" in page(gathered([run.folder for run in runs]))
+    True
+    """
     chapters = [
         Chapter("table", "Side by side", joined(_table(runs))),
         Chapter("valleys", "The landscapes they went through", joined(_landscapes(runs))),

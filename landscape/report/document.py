@@ -29,7 +29,11 @@ class Chapter:
 
 
 def document(title: str, top: Iterable[Markup], chapters: Sequence[Chapter]) -> str:
-    """Return the page as HTML: ``top`` is what is read first, links to the chapters below it."""
+    """Return the page as HTML: ``top`` is what is read first, links to the chapters below it.
+
+    >>> document("mine", ["nothing yet"], [])[:15]
+    '<!doctype html>'
+    """
     links = [tag("a", one.title, href=f"#{one.key}") for one in chapters]
     parts = [tag("section", tag("h2", one.title), one.content, id=one.key) for one in chapters]
     made = f"Made by landscape {__version__}, {provenance.now()}: {provenance.command()}"
@@ -73,6 +77,10 @@ def save(page: str, target: Path) -> Path:
 
     Raises:
         LandscapeError: it is no name of a page, too large, or can't be written.
+
+    >>> from pathlib import Path
+    >>> save(document("mine", ["nothing yet"], []), Path("mine.html")).stat().st_size > 1000
+    True
     """
     check_name(target)
     content = page.encode()

@@ -70,6 +70,12 @@ def page(folder: Path, refused: Mapping[str, str] | None = None) -> str:
 
     Raises:
         LandscapeError: it is no run, or what it holds is damaged.
+
+    >>> import landscape as ls
+    >>> problem = ls.Problem.builtin("mlp", "moons", width=4)
+    >>> run = ls.train(problem, lr=0.3, steps=40, to="runs/moons")
+    >>> page(run.folder)[:15]
+    '<!doctype html>'
     """
     found = gather(folder, refused)
     chapters = [

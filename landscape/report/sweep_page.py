@@ -61,6 +61,12 @@ def page(folder: Path) -> str:
 
     Raises:
         LandscapeError: it is no sweep, none of its runs has begun, or its outcomes are damaged.
+
+    >>> from landscape.sgd import TrainingSetup, sweep
+    >>> setup = TrainingSetup(problem_settings={"model": "mlp", "data": "moons", "width": 4})
+    >>> found = sweep("runs/rates", setup, {"lr": [0.1, 0.3], "steps": [5]})
+    >>> "lr0.3-steps5" in page(Path("runs/rates"))
+    True
     """
     sweep = sweep_folder.read(folder)
     found = sweep_outcomes.of(folder) if (folder / sweep_outcomes.NAME).is_file() else None
