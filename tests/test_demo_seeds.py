@@ -33,13 +33,12 @@ def test_a_row_counts_what_became_of_the_runs(seeds, tmp_path):
     runs = [
         trained(tmp_path / "a", [2.3, 0.5, np.nan, 2.31], "escaped", "dead-plateau", [89]),
         trained(tmp_path / "b", [2.3, 0.25, 2.0, np.nan], "escaped", "elsewhere", [270]),
-        trained(tmp_path / "c", [2.3, 0.75, 2.5], "escaped", "dead-plateau", []),
+        trained(tmp_path / "c", [2.3, 0.75, 2.5], "escaped", "dead-plateau", [300]),
         trained(tmp_path / "d", [2.3, 0.01], "learned", None, []),
     ]
     *_, row, learned = seeds.table([(2, runs), (1, runs[3:])]).splitlines()
     assert row == (
-        "| 2 | 0 to 3 | 3 | 2 | 0.01 to 0.75 | 0.01 to 2.5 | "
-        "1 to 4, median 2.5 (of 2, others have no date) |"
+        "| 2 | 0 to 3 | 3 | 2 | 0.01 to 0.75 | 0.01 to 2.5 | 1 to 4, median 4 |"
     )
     assert learned == "| 1 | 0 to 0 | 0 | 0 | 0.01 to 0.01 | 0.01 to 0.01 | – |"
 
