@@ -37,9 +37,7 @@ def test_a_row_counts_what_became_of_the_runs(seeds, tmp_path):
         trained(tmp_path / "d", [2.3, 0.01], "learned", None, []),
     ]
     *_, row, learned = seeds.table([(2, runs), (1, runs[3:])]).splitlines()
-    assert row == (
-        "| 2 | 0 to 3 | 3 | 2 | 0.01 to 0.75 | 0.01 to 2.5 | 1 to 4, median 4 |"
-    )
+    assert row == ("| 2 | 0 to 3 | 3 | 2 | 0.01 to 0.75 | 0.01 to 2.5 | 1 to 4, median 4 |")
     assert learned == "| 1 | 0 to 0 | 0 | 0 | 0.01 to 0.01 | 0.01 to 0.01 | – |"
 
 

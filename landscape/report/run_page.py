@@ -27,7 +27,7 @@ from landscape.report.pictures import picture
 from landscape.report.run_material import RunMaterial, gather, in_order, left_out, with_threads
 from landscape.report.run_material import missing as missing_parts
 from landscape.report.turning import turned
-from landscape.store import provenance
+from landscape.store import diagnosed, provenance
 from landscape.store.measured.whole import spelled
 from landscape.store.scans import sentences
 from landscape.store.scans.records import Scan, clearly_below
@@ -317,6 +317,17 @@ def _figures(found: RunMaterial, *kinds: str) -> Iterator[Markup]:
         yield missing("Nothing of this applies to this run, or it could not be measured.")
 
 
+def _distances(found: RunMaterial) -> Iterator[Markup]:
+    """Yield the figures, and what compares with a twin where none was given."""
+    yield from _figures(found, "distances", "msd")
+    copies = diagnosed.of(found.run, (), also=("permutations",)).measured.permutations
+    if "distances" in found.parts and copies is not None and copies.twin is None:
+        yield missing(
+            "Not compared with a twin, trained apart with another seed. This does:",
+            found.run.command("diagnose", "--twin OTHER"),
+        )
+
+
 def _figure(found: RunMaterial, kind: str) -> Markup:
     try:
         return picture(kind, [open_work(found.run.folder, kind)])
@@ -448,7 +459,7 @@ SECTIONS: dict[str, RunSection] = {
         "How far it went",
         "Distances between its own weights, against permuted copies of the same function and "
         "against a twin trained apart.",
-        lambda found: _figures(found, "distances", "msd"),
+        _distances,
     ),
     "curvature": RunSection(
         "Curvature and units",

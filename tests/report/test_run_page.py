@@ -294,6 +294,16 @@ def test_how_it_was_made(pages, runs):
     assert record["problem"]["data"] in read
 
 
+def test_without_a_twin_the_page_names_what_compares_with_one(pages, runs):
+    parts = {name: set(run_material.gather(runs / name).parts) for name in (ESCAPED, DRIFTING)}
+    compared = {name for name in parts if {"distances", "permutations"} <= parts[name]}
+    assert compared
+    for name in parts:
+        if name in compared:
+            assert open_work(runs / name, "distances").subject.measured.permutations.twin is None
+        assert ("--twin OTHER</code>" in pages[name]) is (name in compared)
+
+
 def test_headings_go_down_one_at_a_time(pages):
     for html in pages.values():
         levels = [int(level) for level in re.findall(r"<h([1-6])", html)]

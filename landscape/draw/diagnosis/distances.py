@@ -91,9 +91,6 @@ def caption(found: Diagnosed) -> str:
         f"{number(float(matrix.max()))}, and their root mean square and range by lag.",
         *(f"{text[0].upper()}{text[1:]}." for text in _small_print(found)[1:]),
     ]
-    copies = found.measured.permutations
-    if copies is not None and copies.twin is None:
-        sentences.append("`landscape diagnose RUN --twin OTHER` compares it with one.")
     return " ".join(sentences)
 
 
